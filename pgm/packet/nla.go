@@ -35,7 +35,8 @@ func NLALen(a netip.Addr) int {
 	return 8
 }
 
-// ParseNLA reads an NLA from the front of b and returns what follows. The name and offset of the field go into the error.
+// ParseNLA reads an NLA from the front of b and returns what follows. The name and offset of the field go into the error. An IPv4
+// address that came as an IPv4-mapped IPv6 one is returned as IPv4: it names the same host, and addresses are compared.
 func ParseNLA(b []byte, t Type, field string, offset int) (a netip.Addr, rest []byte, err error) {
 	if len(b) < 4 {
 		return a, nil, &Error{t, field, offset, ErrTruncated}
@@ -50,7 +51,7 @@ func ParseNLA(b []byte, t Type, field string, offset int) (a netip.Addr, rest []
 		if len(b) < 20 {
 			return a, nil, &Error{t, field, offset, ErrTruncated}
 		}
-		return netip.AddrFrom16([16]byte(b[4:20])), b[20:], nil
+		return netip.AddrFrom16([16]byte(b[4:20])).Unmap(), b[20:], nil
 	}
 	return a, nil, &Error{t, field + " AFI", offset, ErrReserved}
 }
