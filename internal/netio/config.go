@@ -1,0 +1,100 @@
+package netio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Config says which sockets an endpoint opens. Zero fields mean the default.
+type Config struct {
+	// Interface is the name or an address of the interface to send on and join on. Empty: that of
+	// the group's zone, else that of the kernel's route to the group, else the only interface that
+	// can do multicast, else, on a host that has only loopback, lo.
+	Interface string
+	Group     netip.AddrPort // multicast group and UDP port, the port not 0
+	Source    netip.Addr     // source-specific join: hear this source only; zero: any source
+	Receive   bool           // join the group and read it
+	TTL       int            // time to live of multicast, 1 to 255; default 16
+	// NoLoopback keeps what the endpoint sends from other endpoints on this host. It has no effect
+	// on the loopback interface.
+	NoLoopback bool
+	// RecvBuffer and SendBuffer are socket buffers in bytes; default 16 MiB and 1 MiB. The kernel
+	// may grant less: see Stats.
+	RecvBuffer, SendBuffer int
+	// NoOffload leaves UDP_SEGMENT and UDP_GRO unused, for drivers that get them wrong and for
+	// comparison.
+	NoOffload bool
+}
+
+const (
+	defaultTTL        = 16
+	defaultRecvBuffer = 16 << 20
+	// A send buffer of 1 MiB holds fewer packets than the usual queue of an interface (1000), so a
+	// writer waits for the interface; with a bigger one the kernel would drop, and not say so, what
+	// the queue cannot hold.
+	defaultSendBuffer = 1 << 20
+)
+
+// Open opens a UDP-encapsulated endpoint. Its errors are one line that says which interface or
+// address is wrong and what to do.
+func Open(ctx context.Context, c Config) (Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c, err := c.complete()
+	if err != nil {
+		return nil, fmt.Errorf("netio: %w", err)
+	}
+	l, err := chooseLink(c, systemHost{})
+	if err != nil {
+		return nil, fmt.Errorf("netio: %w", err)
+	}
+	conn, err := openUDP(ctx, c, l)
+	if err != nil {
+		return nil, fmt.Errorf("netio: group %v on %s: %w", c.Group, l.ifi.Name, err)
+	}
+	return conn, nil
+}
+
+// complete checks the configuration and fills in the defaults.
+func (c Config) complete() (Config, error) {
+	group := c.Group.Addr().Unmap()
+	c.Group = netip.AddrPortFrom(group, c.Group.Port())
+	c.Source = c.Source.Unmap()
+	switch {
+	case !group.IsValid():
+		return c, errors.New("no group given")
+	case !group.IsMulticast():
+		return c, fmt.Errorf("%v is not a multicast group: use 224.0.0.0/4 (239.192.0.0/14 for your own) or ff00::/8", group)
+	case c.Group.Port() == 0:
+		return c, fmt.Errorf("group %v has no UDP port", group)
+	case c.Source.IsValid() && (c.Source.Is4() != group.Is4()):
+		return c, fmt.Errorf("source %v and group %v are not of one address family", c.Source, group)
+	case c.Source.IsValid() && (c.Source.IsMulticast() || c.Source.IsUnspecified()):
+		return c, fmt.Errorf("source %v is not the address of a host", c.Source)
+	case c.TTL < 0 || c.TTL > 255:
+		return c, fmt.Errorf("TTL %d is not in 1 to 255", c.TTL)
+	case c.RecvBuffer < 0 || c.SendBuffer < 0:
+		return c, fmt.Errorf("socket buffers of %d and %d bytes", c.RecvBuffer, c.SendBuffer)
+	}
+	if c.TTL == 0 {
+		c.TTL = defaultTTL
+	}
+	if c.RecvBuffer == 0 {
+		c.RecvBuffer = defaultRecvBuffer
+	}
+	if c.SendBuffer == 0 {
+		c.SendBuffer = defaultSendBuffer
+	}
+	return c, nil
+}
+
+// overhead is the length in bytes of the IP and UDP headers in front of a datagram.
+func (c Config) overhead() int {
+	if c.Group.Addr().Is4() {
+		return 20 + 8
+	}
+	return 40 + 8
+}

@@ -1,0 +1,46 @@
+package netio
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// vlen is how many messages one system call moves at most.
+const vlen = 64
+
+// controlSize is room for the control messages of one message: UDP_SEGMENT or UDP_GRO, and a time
+// to live.
+const controlSize = 64
+
+// messages are the arguments of recvmmsg and sendmmsg, made once and used again.
+type messages struct {
+	headers [vlen]header
+	iovecs  [vlen]unix.Iovec
+	names   [vlen]unix.RawSockaddrInet6 // or an Inet4, which is shorter
+	control [vlen][controlSize]byte
+}
+
+// header is the kernel's struct mmsghdr.
+type header struct {
+	unix.Msghdr
+	Len uint32
+}
+
+func newMessages() *messages {
+	m := new(messages)
+	for i := range m.headers {
+		h := &m.headers[i]
+		h.Iov = &m.iovecs[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(unsafe.Pointer(&m.names[i]))
+		h.Control = &m.control[i][0]
+	}
+	return m
+}
+
+// setData points a message at its data.
+func (m *messages) setData(i int, data []byte) {
+	m.iovecs[i].Base = unsafe.SliceData(data)
+	m.iovecs[i].SetLen(len(data))
+}

@@ -1,0 +1,98 @@
+// Package netio moves datagrams between a multicast group and a program: one endpoint sends to the
+// group and, if asked, reads it, and sends and reads unicast beside it. It encapsulates in UDP, over
+// IPv4 or IPv6, with any-source or source-specific joins ([Open]), or carries the datagrams in
+// memory, for tests without sockets ([Memory]). It knows nothing of what it carries.
+//
+// The kernel is the cost of a datagram, so everything goes in batches. On Linux one system call
+// writes many messages, each of up to 64 datagrams (UDP_SEGMENT), and one reads many, each as many
+// datagrams as the kernel put together (UDP_GRO); neither way allocates. Elsewhere the same
+// interface works a datagram at a time.
+package netio
+
+import (
+	"net"
+	"net/netip"
+)
+
+// Conn is an endpoint: a unicast socket that everything is sent from, and, if it receives, a socket
+// that hears the group.
+type Conn interface {
+	// Readers are the unicast socket first, then, if the endpoint receives, the group's. One
+	// goroutine at a time may read each of them.
+	Readers() []Reader
+	// WriteBatch sends messages in order and returns how many it took. With an error, the message at
+	// that index was not sent, or only in part; sending may go on behind it. It splits what is too
+	// big for the kernel, waits while the socket's buffer is full, and allocates nothing in the
+	// steady state. One goroutine at a time may write.
+	WriteBatch(msgs []Message) (int, error)
+	// Local is the unicast address and port that the endpoint sends from and hears unicast on.
+	Local() netip.AddrPort
+	// Group is the multicast group and its UDP port.
+	Group() netip.AddrPort
+	// Interface is the interface that the endpoint sends on and has joined on.
+	Interface() *net.Interface
+	// MTU is the size in bytes of the largest IP packet on the interface, at most 65535.
+	MTU() int
+	// Overhead is how many bytes of an IP packet are IP and UDP header: 28 or 48.
+	Overhead() int
+	// Check returns an error that names the interface if that has gone or is down: the kernel does
+	// not say so to one who only reads. It costs some system calls.
+	Check() error
+	// Stats returns the counters so far. It may be called at any time, after Close too.
+	Stats() Stats
+	// Close closes the sockets. Readers return net.ErrClosed.
+	Close() error
+}
+
+// Reader reads one socket of an endpoint.
+type Reader interface {
+	// Multicast reports whether this is the group's socket.
+	Multicast() bool
+	// ReadBatch waits for at least one datagram and fills b.Datagrams with what there is. What b
+	// held before is gone: it must not be retained by anyone else. The error is net.ErrClosed after
+	// Close; ICMP errors do not end reading.
+	ReadBatch(b *Batch) error
+}
+
+// Message is one datagram to send, or several of one size to the same destination.
+type Message struct {
+	To          netip.AddrPort // destination
+	TTL         int            // time to live or hop limit, 1 to 255; 0: the endpoint's
+	SegmentSize int            // > 0: Data holds datagrams of this size in bytes, the last may be shorter
+	Data        []byte         // payload; 65507 bytes a datagram at most
+}
+
+// Datagrams returns how many datagrams the message holds.
+func (m *Message) Datagrams() int {
+	if m.SegmentSize <= 0 || len(m.Data) <= m.SegmentSize {
+		return 1
+	}
+	return (len(m.Data) + m.SegmentSize - 1) / m.SegmentSize
+}
+
+// Datagram is a received payload. Data belongs to the batch that it came in.
+type Datagram struct {
+	Data []byte
+	From netip.AddrPort
+}
+
+// Stats counts what an endpoint did since it was opened.
+type Stats struct {
+	Drops          uint64 // datagrams that the kernel dropped because a receive buffer was full
+	Reads, Writes  uint64 // system calls that moved something
+	ReadDatagrams  uint64
+	WriteDatagrams uint64
+	ReadBytes      uint64 // payload
+	WriteBytes     uint64 // payload
+	WriteErrors    uint64 // system calls that failed, ENOBUFS included
+	GSO, GRO       bool   // whether the kernel splits what is sent and joins what is received
+	RecvBuffer     int    // bytes that the kernel granted, without its own bookkeeping; of the group's socket if there is one
+	SendBuffer     int
+}
+
+// MaxPayload is the largest UDP payload in bytes that an endpoint sends: what IPv4 can carry.
+const MaxPayload = 65507
+
+// maxSegments is how many datagrams a message to the kernel holds at most. Newer kernels take 128
+// (UDP_MAX_SEGMENTS), older ones 64.
+const maxSegments = 64

@@ -1,0 +1,173 @@
+package netio
+
+import (
+	"errors"
+	"net"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// reader reads a socket with recvmmsg. There are two ways, chosen by what came last:
+//
+//   - Directly into the batch, a few messages of up to 64 KiB: for messages that the kernel joined
+//     from many datagrams.
+//   - Many messages into memory of the reader's own, from where they are copied side by side into the
+//     batch: for single datagrams. Each still has room for 64 KiB, so nothing is ever cut off, but
+//     pages that nothing is written to take no memory, and the batch holds no gaps.
+//
+// The kernel need not be told: UDP_GRO stays on, and messages that do not fit into the batch wait
+// for the next one.
+type reader struct {
+	conn  *udpConn
+	sock  socket
+	group bool
+
+	*messages
+	sources sources
+	scratch []byte // vlen slots
+	direct  bool   // the next read goes directly into the batch
+	next, n int    // messages in scratch that wait to be handed out: next to n
+
+	// What recv works on: a closure would have to be allocated for each call.
+	recv  func(fd uintptr) bool
+	want  int
+	got   int
+	errno unix.Errno
+}
+
+// directBytes is the mean size of messages in bytes from which they are read directly.
+const directBytes = 8 << 10
+
+func newReader(u *udpConn, s socket, group bool) *reader {
+	r := &reader{conn: u, sock: s, group: group, messages: newMessages()}
+	r.scratch = make([]byte, vlen*slotSize)
+	r.recv = r.recvmmsg
+	r.got = vlen // all of the messages are to be made ready
+	return r
+}
+
+func (r *reader) Multicast() bool { return r.group }
+
+func (r *reader) ReadBatch(b *Batch) error {
+	b.reset()
+	if r.next == r.n {
+		if r.direct {
+			return r.readDirect(b)
+		}
+		r.point(r.scratch)
+		if err := r.wait(vlen); err != nil {
+			return err
+		}
+		r.next, r.n = 0, r.got
+	}
+	bytes := 0
+	first := r.next
+	for ; r.next < r.n; r.next++ {
+		data := r.data(r.next)
+		to := b.room(len(data))
+		if to == nil {
+			break
+		}
+		copy(to, data)
+		r.handOut(b, r.next, to)
+		bytes += len(data)
+	}
+	r.conn.count.readDatagrams.Add(uint64(len(b.Datagrams)))
+	r.conn.count.readBytes.Add(uint64(bytes))
+	r.direct = bytes >= (r.next-first)*directBytes
+	return nil
+}
+
+// readDirect reads messages to where they stay.
+func (r *reader) readDirect(b *Batch) error {
+	r.point(b.arena)
+	if err := r.wait(len(b.arena) / slotSize); err != nil {
+		return err
+	}
+	bytes := 0
+	for i := range r.got {
+		data := r.data(i)
+		r.handOut(b, i, data)
+		bytes += len(data)
+	}
+	r.conn.count.readDatagrams.Add(uint64(len(b.Datagrams)))
+	r.conn.count.readBytes.Add(uint64(bytes))
+	r.direct = bytes >= r.got*directBytes
+	return nil
+}
+
+// point makes the messages lie in memory, slot by slot.
+func (r *reader) point(memory []byte) {
+	if r.iovecs[0].Base == &memory[0] {
+		return
+	}
+	for i := range min(vlen, len(memory)/slotSize) {
+		r.setData(i, memory[i*slotSize:][:slotSize])
+	}
+}
+
+// data is what came as message i.
+func (r *reader) data(i int) []byte {
+	return unsafe.Slice(r.iovecs[i].Base, slotSize)[:r.headers[i].Len]
+}
+
+// handOut appends message i, which lies at data in the batch, as the datagrams that it is.
+func (r *reader) handOut(b *Batch, i int, data []byte) {
+	h := &r.headers[i]
+	if h.Flags&unix.MSG_TRUNC != 0 {
+		return // more than a UDP datagram can hold: it cannot be
+	}
+	b.split(data, segmentSize(r.control[i][:h.Controllen]), r.sources.addrPort(&r.names[i]))
+}
+
+// wait waits for at least one message, and at most want.
+func (r *reader) wait(want int) error {
+	for {
+		r.ready()
+		r.want = want
+		if err := r.sock.raw.Read(r.recv); err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return net.ErrClosed
+			}
+			return err
+		}
+		if r.got > 0 {
+			r.conn.count.reads.Add(1)
+			return nil
+		}
+		switch r.errno {
+		case unix.EBADF, unix.ENOTSOCK, unix.EFAULT, unix.EINVAL, unix.ENOSYS:
+			// Nothing will ever come. ICMP errors, which are all that is left, pass.
+			return &net.OpError{Op: "read", Net: "udp", Addr: r.sock.pc.LocalAddr(), Err: r.errno}
+		}
+	}
+}
+
+// ready says again what the kernel overwrote in the messages that it returned last.
+func (r *reader) ready() {
+	for i := range r.got {
+		h := &r.headers[i]
+		h.Namelen = unix.SizeofSockaddrInet6
+		h.SetControllen(controlSize)
+	}
+	r.got = 0
+}
+
+// recvmmsg reports whether it is done: false asks the poller to wait until there is something.
+func (r *reader) recvmmsg(fd uintptr) bool {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			r.got, r.errno = int(n), 0
+			return true
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		default:
+			r.got, r.errno = 0, errno
+			return true
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package netio
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is a UDP socket under the runtime's poller.
+type socket struct {
+	pc  *net.UDPConn
+	raw syscall.RawConn
+}
+
+// listen opens a socket bound to addr on the link's interface. A group's socket shares its port
+// with others on this host. Package net cannot do this: it binds the wildcard address where a
+// group's is asked for, so that groups on one port would hear each other.
+func listen(addr netip.AddrPort, l link, shared bool) (socket, error) {
+	domain := unix.AF_INET6
+	if addr.Addr().Is4() {
+		domain = unix.AF_INET
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return socket{}, os.NewSyscallError("socket", err)
+	}
+	f := os.NewFile(uintptr(fd), "udp")
+	defer f.Close() // FilePacketConn has its own copy
+	if shared {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return socket{}, os.NewSyscallError("SO_REUSEADDR", err)
+		}
+		ownGroupOnly(fd, l)
+	}
+	if err := dontFragment(fd, domain); err != nil {
+		return socket{}, err
+	}
+	if err := unix.Bind(fd, bindAddress(addr, l)); err != nil {
+		return socket{}, fmt.Errorf("cannot bind %v: %w", addr, err)
+	}
+	pc, err := net.FilePacketConn(f)
+	if err != nil {
+		return socket{}, err
+	}
+	s := socket{pc: pc.(*net.UDPConn)}
+	if s.raw, err = s.pc.SyscallConn(); err != nil {
+		s.pc.Close()
+		return socket{}, err
+	}
+	return s, nil
+}
+
+func bindAddress(addr netip.AddrPort, l link) unix.Sockaddr {
+	a := addr.Addr()
+	if a.Is4() {
+		return &unix.SockaddrInet4{Port: int(addr.Port()), Addr: a.As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(addr.Port()), Addr: a.As16(), ZoneId: uint32(l.ifi.Index)}
+}
+
+// ownGroupOnly keeps from the socket what other sockets on this host have joined: the same group on
+// another interface, or from sources that this one did not ask for. Old kernels lack an option and
+// then deliver more, which is dropped further up.
+func ownGroupOnly(fd int, l link) {
+	if l.addr.Is4() {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0)
+		return
+	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0)
+	// For IPv6 the kernel looks at the group only, not at the interface that it was joined on.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, l.ifi.Index)
+}
+
+// dontFragment makes a datagram that is bigger than the interface's MTU an error, EMSGSIZE, rather
+// than fragments: the loss of one fragment loses them all, and UDP_SEGMENT does not fragment
+// either, so the same packet would fare differently with it and without. PROBE rather than DO: both
+// set DF, but DO also obeys a path MTU learned from ICMP, which anyone can forge, and which for
+// multicast means nothing.
+func dontFragment(fd, domain int) error {
+	var err error
+	if domain == unix.AF_INET {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+	} else if err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE); err == nil {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1)
+	}
+	return os.NewSyscallError("IP_MTU_DISCOVER", err)
+}
+
+// setBuffer asks for a buffer beyond the system's limit, which needs CAP_NET_ADMIN, then within it.
+func (s socket) setBuffer(force, option, bytes int) {
+	_ = s.raw.Control(func(fd uintptr) {
+		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, force, bytes) != nil {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, option, bytes)
+		}
+	})
+}
+
+// buffer is what the kernel granted. It doubles what it is asked for, to pay for its bookkeeping.
+func (s socket) buffer(option int) int {
+	n := s.get(unix.SOL_SOCKET, option)
+	return n / 2
+}
+
+func (s socket) get(level, option int) int {
+	n := 0
+	_ = s.raw.Control(func(fd uintptr) {
+		n, _ = unix.GetsockoptInt(int(fd), level, option)
+	})
+	return n
+}
+
+// set sets an option and reports whether the kernel has it.
+func (s socket) set(level, option, value int) bool {
+	var err error
+	if cerr := s.raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), level, option, value)
+	}); cerr != nil {
+		return false
+	}
+	return err == nil
+}
+
+// drops is how many datagrams the kernel dropped at this socket. SO_MEMINFO costs a system call
+// when someone asks; SO_RXQ_OVFL would cost a control message with every datagram after the first
+// that was dropped.
+func (s socket) drops() (n uint64, ok bool) {
+	var info [unix.SK_MEMINFO_VARS]uint32
+	size := uint32(unsafe.Sizeof(info))
+	err := s.raw.Control(func(fd uintptr) {
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+		ok = errno == 0
+	})
+	return uint64(info[unix.SK_MEMINFO_DROPS]), ok && err == nil
+}

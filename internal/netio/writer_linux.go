@@ -1,0 +1,217 @@
+package netio
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// writer sends with sendmmsg. A message of several datagrams goes as one, which the kernel (or the
+// device) splits, as long as it can; else, and where a message is bigger than the kernel takes, the
+// writer splits it.
+type writer struct {
+	conn *udpConn
+	sock socket
+	gso  atomic.Bool // until the kernel refuses
+
+	*messages
+	segment [vlen]int    // what control holds: the segment size, 0 for none,
+	ttl     [vlen]int    // and the time to live, 0 for none
+	ends    [vlen]cursor // where in the caller's messages each one ends
+	to      destinations
+
+	// What send works on: a closure would have to be allocated for each call.
+	send  func(fd uintptr) bool
+	n     int
+	sent  int
+	errno unix.Errno
+}
+
+// cursor is a place in the caller's messages: the index of one, and an offset in its data.
+type cursor struct{ message, offset int }
+
+func newWriter(u *udpConn, s socket) *writer {
+	w := &writer{conn: u, sock: s, messages: newMessages(), to: destinations{link: u.link}}
+	w.send = w.sendmmsg
+	// An old kernel does not know the option; that a device or a tunnel cannot do it shows when
+	// something is sent.
+	w.gso.Store(!u.config.NoOffload && s.set(unix.SOL_UDP, unix.UDP_SEGMENT, 0))
+	for i := range w.headers {
+		w.headers[i].Control = nil
+	}
+	return w
+}
+
+func (w *writer) write(msgs []Message) (int, error) {
+	var at cursor
+	pause := time.Duration(0)
+	for at.message < len(msgs) {
+		n, err := w.fill(msgs, at)
+		if err != nil && n == 0 {
+			w.conn.count.writeErrors.Add(1)
+			return at.message, err
+		}
+		w.n = n
+		if err := w.sock.raw.Write(w.send); err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				err = net.ErrClosed
+			}
+			return at.message, err
+		}
+		if w.sent > 0 {
+			w.account()
+			at = w.ends[w.sent-1]
+			pause = 0
+			continue
+		}
+		w.conn.count.writeErrors.Add(1)
+		switch {
+		case w.refused():
+			w.gso.Store(false) // and again, split
+		case w.errno == unix.ENOBUFS || w.errno == unix.ENOMEM:
+			if pause = 2*pause + minPause; pause > maxPause {
+				// The kernel had its time. What it has no memory for is lost, as on the wire.
+				at, pause = w.ends[0], 0
+				continue
+			}
+			time.Sleep(pause)
+		case w.errno == unix.ECONNREFUSED:
+			// The answer to something that was sent before. It was taken off by this error.
+		default:
+			return at.message, w.failed(&msgs[at.message])
+		}
+	}
+	return len(msgs), nil
+}
+
+// A socket without memory is tried again after 50 µs, and later and later up to 12 ms.
+const (
+	minPause = 50 * time.Microsecond
+	maxPause = 10 * time.Millisecond
+)
+
+// fill lays out as many messages to the kernel as it can from a place on.
+func (w *writer) fill(msgs []Message, at cursor) (n int, err error) {
+	for n < vlen && at.message < len(msgs) {
+		m := &msgs[at.message]
+		size, segment := w.portion(m, at.offset)
+		length, err := w.to.put(&w.names[n], m.To)
+		if err != nil {
+			return n, writeError(w.conn.local, m.To, err)
+		}
+		w.headers[n].Namelen = length
+		w.setData(n, m.Data[at.offset:at.offset+size])
+		w.setControl(n, segment, m.TTL)
+		if at.offset += size; at.offset >= len(m.Data) {
+			at = cursor{at.message + 1, 0}
+		}
+		w.ends[n] = at
+		n++
+	}
+	return n, nil
+}
+
+// portion says how many bytes of a message go to the kernel in one, and of which segment size if
+// they are several datagrams.
+func (w *writer) portion(m *Message, offset int) (size, segment int) {
+	rest := len(m.Data) - offset
+	if m.SegmentSize <= 0 || rest <= m.SegmentSize {
+		return rest, 0
+	}
+	// The kernel does not split into what is too big for the interface; on its own each gets the
+	// error that says so.
+	count := min(MaxPayload/m.SegmentSize, maxSegments)
+	if !w.gso.Load() || count < 2 || m.SegmentSize > w.conn.MTU()-w.conn.Overhead() {
+		return m.SegmentSize, 0
+	}
+	return min(rest, count*m.SegmentSize), m.SegmentSize
+}
+
+func (w *writer) setControl(i, segment, ttl int) {
+	if w.segment[i] == segment && w.ttl[i] == ttl {
+		return
+	}
+	w.segment[i], w.ttl[i] = segment, ttl
+	b := w.control[i][:0]
+	if segment > 0 {
+		b = appendControl(b, unix.SOL_UDP, unix.UDP_SEGMENT, segment)
+	}
+	switch {
+	case ttl > 0 && w.conn.link.addr.Is4():
+		b = appendControl(b, unix.IPPROTO_IP, unix.IP_TTL, ttl)
+	case ttl > 0:
+		b = appendControl(b, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, ttl)
+	}
+	h := &w.headers[i]
+	h.SetControllen(len(b))
+	h.Control = nil
+	if len(b) > 0 {
+		h.Control = &w.control[i][0]
+	}
+}
+
+// account counts what was sent.
+func (w *writer) account() {
+	datagrams, bytes := 0, 0
+	for i := range w.sent {
+		n := int(w.iovecs[i].Len)
+		bytes += n
+		datagrams++
+		if s := w.segment[i]; s > 0 {
+			datagrams += (n - 1) / s
+		}
+	}
+	w.conn.count.wrote(datagrams, bytes)
+}
+
+// refused reports that the kernel did not take the first message because it was to split it.
+func (w *writer) refused() bool {
+	if w.segment[0] == 0 || !w.gso.Load() {
+		return false
+	}
+	switch w.errno {
+	case unix.EIO, unix.EINVAL, unix.EOPNOTSUPP, unix.ENOPROTOOPT, unix.EMSGSIZE:
+		return true
+	}
+	return false
+}
+
+// failed says why the first message was not sent.
+func (w *writer) failed(m *Message) error {
+	var err error = w.errno
+	ifi := w.conn.link.ifi
+	switch w.errno {
+	case unix.EMSGSIZE:
+		err = errTooBig(int(w.iovecs[0].Len), w.conn.MTU()-w.conn.Overhead())
+	case unix.ENODEV, unix.ENXIO, unix.ENETDOWN, unix.ENETUNREACH, unix.EADDRNOTAVAIL, unix.EINVAL:
+		err = fmt.Errorf("interface %s: %w", ifi.Name, err)
+		if cerr := checkInterface(ifi); cerr != nil {
+			err = fmt.Errorf("%w (%w)", cerr, syscall.Errno(w.errno))
+		}
+	}
+	return writeError(w.conn.local, m.To, err)
+}
+
+// sendmmsg reports whether it is done: false asks the poller to wait until there is room.
+func (w *writer) sendmmsg(fd uintptr) bool {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.headers[0])), uintptr(w.n), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			w.sent, w.errno = int(n), 0
+			return true
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		default:
+			w.sent, w.errno = 0, errno
+			return true
+		}
+	}
+}
