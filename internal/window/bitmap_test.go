@@ -348,11 +348,10 @@ func TestBitmapRunsAroundTheCircle(t *testing.T) {
 // What a region held, before the trail or in storage that is used again, does not show in the region
 // that takes its place.
 func TestBitmapRegionsStartEmpty(t *testing.T) {
-	b := newFull(5, 4*regionSQNs, regionSQNs-5)
+	b := newFull(0, 4*regionSQNs, regionSQNs)
 	b.Advance(3 * pageSQNs)
-	b.Remove(4 * pageSQNs) // the region gets a table, its pages from the trail on being full
+	b.Remove(4 * pageSQNs) // the full region gets a table
 	checkCounts(t, b)
-	b.Add(4 * pageSQNs) // and gives it back, but for the pages that the trail has passed
 	b.Advance(regionSQNs)
 	if b.Len() != 0 {
 		t.Fatalf("%d are in a window that has moved past all", b.Len())
