@@ -32,9 +32,12 @@ const MaxRun = 65507
 // MaxRunPackets is the most packets in one Message (the kernel's UDP_MAX_SEGMENTS).
 const MaxRunPackets = 64
 
+// maxMessages is the number of messages from which on a batch has no room, so that it need not allocate any more of them.
+const maxMessages = 256
+
 // NewBatch returns a batch with room for size octets.
 func NewBatch(size int) *Batch {
-	return &Batch{slab: make([]byte, 0, size), Messages: make([]Message, 0, 64)}
+	return &Batch{slab: make([]byte, 0, size), Messages: make([]Message, 0, maxMessages)}
 }
 
 // Reset empties the batch. What Messages held is overwritten by what comes next.
@@ -47,7 +50,12 @@ func (b *Batch) Reset() {
 func (b *Batch) Len() int { return len(b.slab) }
 
 // Room returns how many more octets the batch takes.
-func (b *Batch) Room() int { return cap(b.slab) - len(b.slab) }
+func (b *Batch) Room() int {
+	if len(b.Messages) >= maxMessages {
+		return 0
+	}
+	return cap(b.slab) - len(b.slab)
+}
 
 // Reserve returns the n octets that come next, for the caller to write packets into; nil when there is no room. They count
 // only once Commit is called for them, before the next Reserve.
@@ -58,24 +66,45 @@ func (b *Batch) Reserve(n int) []byte {
 	return b.slab[len(b.slab) : len(b.slab)+n : len(b.slab)+n]
 }
 
-// Commit adds the first n octets of what was reserved last: packets of size octets, the last of which may be shorter. They join the
-// message before them when they go to the same place in the same way and the kernel could send them as one.
+// Commit adds the first n octets of what was reserved last: packets of size octets, the last of which may be shorter. As many as
+// the kernel could send with them join the message before, if they go to the same place in the same way.
 func (b *Batch) Commit(to netip.AddrPort, ttl, size, n int) {
-	if n == 0 {
-		return
-	}
-	start := len(b.slab)
-	b.slab = b.slab[:start+n]
-	if k := len(b.Messages) - 1; k >= 0 {
-		m := &b.Messages[k]
-		whole := len(m.Data)%m.Size == 0
-		if m.To == to && m.TTL == ttl && whole && (m.Size == size || n <= m.Size && n <= size) &&
-			len(m.Data)+n <= MaxRun && (len(m.Data)+n+m.Size-1)/m.Size <= MaxRunPackets {
-			m.Data = b.slab[start-len(m.Data) : start+n]
-			return
+	for n > 0 {
+		size = min(size, n)
+		if size <= 0 || size > MaxRun {
+			panic("packet: a batch of packets of an impossible size")
 		}
+		start := len(b.slab)
+		take := 0
+		if k := len(b.Messages) - 1; k >= 0 {
+			m := &b.Messages[k]
+			if m.To == to && m.TTL == ttl {
+				take = m.takes(size, n)
+				m.Data = b.slab[start-len(m.Data) : start+take]
+			}
+		}
+		if take == 0 {
+			m := Message{To: to, TTL: ttl, Size: size}
+			take = m.takes(size, n)
+			m.Data = b.slab[start : start+take]
+			b.Messages = append(b.Messages, m)
+		}
+		b.slab = b.slab[:start+take]
+		n -= take
 	}
-	b.Messages = append(b.Messages, Message{To: to, TTL: ttl, Size: size, Data: b.slab[start : start+n]})
+}
+
+// takes returns how many of n octets, packets of size octets of which the last may be shorter, the message can hold besides
+// what it has: nothing follows a packet that is shorter than the rest, and only the last may be so.
+func (m *Message) takes(size, n int) int {
+	if len(m.Data)%m.Size != 0 || size > m.Size || size < m.Size && n > size {
+		return 0
+	}
+	packets := min((MaxRun-len(m.Data))/m.Size, MaxRunPackets-m.Packets())
+	if packets == 0 && n < m.Size && len(m.Data)+n <= MaxRun && m.Packets() < MaxRunPackets {
+		return n // a short one where no whole one has room
+	}
+	return min(n, packets*m.Size)
 }
 
 // Append copies one finished packet into the batch, and reports whether there was room.

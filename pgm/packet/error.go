@@ -19,15 +19,19 @@ var (
 
 // Error says where a packet is wrong. Err is one of the sentinels of this package.
 type Error struct {
-	Type   Type   // the packet's
+	Type   Type   // the packet's; NoType for an option on its own and a packet too short to have one
 	Field  string // as the RFC names it
-	Offset int    // of the field, in octets from the start of the PGM header
+	Offset int    // of the field, in octets from the start of the PGM header, or of the option if there is no packet
 	Err    error
 }
 
 // Error returns, say, "packet: SPM: NLA AFI at offset 28: reserved value".
 func (e *Error) Error() string {
-	return "packet: " + e.Type.String() + ": " + e.Field + " at offset " + strconv.Itoa(e.Offset) + ": " + e.Err.Error()
+	where := "packet: "
+	if e.Type != NoType {
+		where += e.Type.String() + ": "
+	}
+	return where + e.Field + " at offset " + strconv.Itoa(e.Offset) + ": " + e.Err.Error()
 }
 
 // Unwrap returns the sentinel, for errors.Is.

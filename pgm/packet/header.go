@@ -28,6 +28,8 @@ const (
 	// TypeReport is not of RFC 3208. It is of the class that receivers send (0xC–0xF), which other stacks ignore when they do
 	// not know the type [8-06]; a receiver tells the source with it what became of what was sent, and the source acknowledges.
 	TypeReport Type = 0x0e
+	// NoType is the Type of an Error that does not know its packet's.
+	NoType Type = 0xff
 )
 
 // String returns the RFC's name of the type.
@@ -61,13 +63,14 @@ func (t Type) String() string {
 // IsData reports whether t is ODATA or RDATA, the only types that carry application data [8-01].
 func (t Type) IsData() bool { return t == TypeODATA || t == TypeRDATA }
 
-// IsUpstream reports whether packets of type t travel towards the source, with the ports the other way round [8.3-02].
+// IsUpstream reports whether packets of type t travel towards the source, with the ports the other way round [8.3-02]. Of the
+// types without a name here, those of the class that receivers send do [8-06]: the ACK of PGMCC is one.
 func (t Type) IsUpstream() bool {
 	switch t {
-	case TypeNAK, TypeNNAK, TypeSPMR, TypePOLR, TypeReport:
+	case TypeNAK, TypeNNAK, TypePOLR:
 		return true
 	}
-	return false
+	return t >= TypeSPMR && t <= 0x0f
 }
 
 // Flags is the Options octet. RFC 3208 §8 numbers its bits from the left; the values here are those on the wire of every
@@ -145,7 +148,7 @@ func (h Header) Append(b []byte) []byte {
 // follows the header. The two reserved bits of the Type octet are ignored.
 func (h *Header) Parse(b []byte) (body []byte, err error) {
 	if len(b) < HeaderLen {
-		return nil, &Error{Field: "fixed header", Offset: len(b), Err: ErrTruncated}
+		return nil, &Error{NoType, "fixed header", 0, ErrTruncated}
 	}
 	h.SourcePort = binary.BigEndian.Uint16(b)
 	h.DestPort = binary.BigEndian.Uint16(b[2:])

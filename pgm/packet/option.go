@@ -104,13 +104,13 @@ func SplitOptions(h *Header, b []byte, offset int) (opts, rest []byte, err error
 }
 
 // Options ranges over an option list that SplitOptions returned, but for its OPT_LENGTH. A list from elsewhere that is
-// malformed yields an error last; one that SplitOptions returned never does.
+// malformed yields an error last, with an offset in the list; one that SplitOptions returned never does.
 func Options(opts []byte) iter.Seq2[Option, error] {
 	return func(yield func(Option, error) bool) {
 		for at := optLengthLen; at < len(opts); {
 			rest := opts[at:]
 			if len(rest) < 4 || rest[1] < 4 || int(rest[1]) > len(rest) {
-				yield(Option{}, &Error{Field: "option", Offset: at, Err: ErrOption})
+				yield(Option{}, &Error{NoType, "option", at, ErrOption})
 				return
 			}
 			o := Option{
@@ -139,9 +139,15 @@ func FindOption(opts []byte, t OptionType) (Option, bool) {
 	return Option{}, false
 }
 
-// AppendOption appends one option to the packet b; flags are the seven option-specific bits, body at most 251 octets. The first
-// call after BeginOptions and those that follow make a list that EndOptions closes.
+// MaxOptionBody is the most octets that an option holds behind its header of four.
+const MaxOptionBody = 255 - 4
+
+// AppendOption appends one option to the packet b; flags are the seven option-specific bits, body at most MaxOptionBody octets.
+// The first call after BeginOptions and those that follow make a list that EndOptions closes.
 func AppendOption(b []byte, t OptionType, flags byte, body ...byte) []byte {
+	if len(body) > MaxOptionBody {
+		panic("packet: an option of more than 255 octets")
+	}
 	b = append(b, byte(t), byte(4+len(body)), 0, flags)
 	return append(b, body...)
 }

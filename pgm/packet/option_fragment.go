@@ -29,11 +29,11 @@ func (f Fragment) AppendTo(b []byte) []byte {
 // ParseFragment reads OPT_FRAGMENT as the data packet sqn with a TSDU of size octets bears it, and refuses one whose fields
 // cannot be: a part that exceeds its APDU, or a first packet that this one is not behind.
 func ParseFragment(o Option, sqn SQN, size int) (Fragment, error) {
-	fail := func(field string, err error) (Fragment, error) {
-		return Fragment{}, &Error{TypeODATA, "OPT_FRAGMENT " + field, 0, err}
+	fail := func(field string, offset int, err error) (Fragment, error) {
+		return Fragment{}, &Error{NoType, "OPT_FRAGMENT " + field, offset, err}
 	}
 	if len(o.Body) != FragmentLen-4 {
-		return fail("length", ErrOption)
+		return fail("length", 1, ErrOption)
 	}
 	f := Fragment{
 		First:  SQN(binary.BigEndian.Uint32(o.Body)),
@@ -42,13 +42,13 @@ func ParseFragment(o Option, sqn SQN, size int) (Fragment, error) {
 	}
 	switch {
 	case size == 0, f.Length == 0:
-		return fail("Length", ErrLength)
+		return fail("Length", 12, ErrLength)
 	case uint64(f.Offset)+uint64(size) > uint64(f.Length):
-		return fail("Offset", ErrLength)
+		return fail("Offset", 8, ErrLength)
 	case f.Offset == 0 && f.First != sqn, f.Offset != 0 && !f.First.Before(sqn):
-		return fail("First Sequence Number", ErrWindow)
+		return fail("First Sequence Number", 4, ErrWindow)
 	case f.Offset < uint32(sqn-f.First): // each of the packets before this one holds at least an octet
-		return fail("First Sequence Number", ErrWindow)
+		return fail("First Sequence Number", 4, ErrWindow)
 	}
 	return f, nil
 }

@@ -11,7 +11,7 @@ func AppendJoin(b []byte, min SQN) []byte {
 // ParseJoin reads OPT_JOIN.
 func ParseJoin(o Option) (min SQN, err error) {
 	if len(o.Body) != 4 {
-		return 0, &Error{Field: "OPT_JOIN length", Err: ErrOption}
+		return 0, &Error{NoType, "OPT_JOIN length", 1, ErrOption}
 	}
 	return SQN(binary.BigEndian.Uint32(o.Body)), nil
 }

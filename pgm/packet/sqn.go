@@ -1,6 +1,6 @@
 package packet
 
-import "fmt"
+import "strconv"
 
 // SQN is a sequence number of RFC 3208 §3.2: a point on a circle of 2^32. Sums and differences wrap by themselves;
 // comparisons go through the methods, because < is wrong across the wrap [3.2-02].
@@ -26,4 +26,4 @@ func (s SQN) InWindow(trail, lead SQN) bool { return s-trail < lead-trail+1 }
 func (s SQN) Sub(t SQN) int { return int(int32(s - t)) }
 
 // String returns the number in decimal.
-func (s SQN) String() string { return fmt.Sprintf("%d", uint32(s)) }
+func (s SQN) String() string { return strconv.FormatUint(uint64(s), 10) }
