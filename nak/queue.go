@@ -1,0 +1,174 @@
+package nak
+
+import (
+	"time"
+
+	"github.com/gopgm/gopgm/pgm/packet"
+)
+
+// entry is one packet in recovery, linked into the list of its timer.
+type entry struct {
+	sqn         packet.SQN
+	prev, next  int32 // in the list; next also links the unused
+	list        int16 // listNCF, listData, or numLists + the back-off's id
+	state       State
+	ncfRetries  uint16
+	dataRetries uint16
+	deadline    int64 // nanoseconds since the epoch; of a back-off, in the back-off
+	asked       int64 // when the first NAK went out; 0: none did
+}
+
+type list struct{ first, last int32 }
+
+// Each wait has a fixed length, so the entries of a list are in the order of their deadlines, and timers cost nothing to keep.
+const (
+	listNCF = iota
+	listData
+	numLists
+)
+
+// backoff is one drawn NAK_RB_IVL and the packets that share it.
+type backoff struct {
+	list     list
+	born     int64
+	deadline int64
+	id       int16
+}
+
+// sharing is the part of NAK_BO_IVL within which losses share a draw; it bounds how far a back-off is off its uniform
+// distribution, and, with it, the number of back-offs that run.
+const sharing = 8
+
+// maxBackOffs bounds the back-offs when none may end, because there is nowhere to send a NAK to; then the latest takes all that
+// comes, and starts afresh.
+const maxBackOffs = 4 * sharing
+
+func (r *Recovery) since(now time.Time) int64 {
+	if r.epoch.IsZero() {
+		// A second before now: no deadline is zero, and a clock that is set back a little stays on the scale.
+		r.epoch = now.Add(-time.Second)
+	}
+	return int64(now.Sub(r.epoch))
+}
+
+func (r *Recovery) add(s packet.SQN) int32 {
+	i := r.free
+	if i >= 0 {
+		r.free = r.entries[i].next
+	} else {
+		i = int32(len(r.entries))
+		r.entries = append(r.entries, entry{})
+	}
+	r.entries[i] = entry{sqn: s, prev: -1, next: -1, list: -1}
+	r.index[s] = i
+	return i
+}
+
+func (r *Recovery) remove(i int32) {
+	r.unlink(i)
+	delete(r.index, r.entries[i].sqn)
+	r.entries[i].next = r.free
+	r.free = i
+}
+
+// backOff draws NAK_RB_IVL, uniformly over NAK_BO_IVL [6.3-15], or shares the latest draw.
+func (r *Recovery) backOff(now time.Time, i int32) {
+	t := r.since(now)
+	span := int64(r.c.BackOff) / sharing
+	var b *backoff
+	if n := len(r.backoffs); n > 0 {
+		if last := &r.backoffs[n-1]; t-last.born <= span && t >= last.born && t < last.deadline {
+			b = last
+		}
+	}
+	if b == nil && len(r.backoffs) >= maxBackOffs {
+		b = &r.backoffs[len(r.backoffs)-1]
+		b.born, b.deadline = t, t+1+r.rng.Int64N(int64(r.c.BackOff))
+	}
+	if b == nil {
+		id := int16(0)
+		for r.findBackOff(id) != nil {
+			id++
+		}
+		r.backoffs = append(r.backoffs, backoff{list{-1, -1}, t, t + 1 + r.rng.Int64N(int64(r.c.BackOff)), id})
+		b = &r.backoffs[len(r.backoffs)-1]
+	}
+	r.entries[i].state = BackOff
+	r.link(&b.list, numLists+b.id, i)
+}
+
+func (r *Recovery) findBackOff(id int16) *backoff {
+	for g := range r.backoffs {
+		if r.backoffs[g].id == id {
+			return &r.backoffs[g]
+		}
+	}
+	return nil
+}
+
+func (r *Recovery) dropBackOff(g int) { r.backoffs = append(r.backoffs[:g], r.backoffs[g+1:]...) }
+
+// wait starts a timer of the list's length for an entry that is in no list.
+func (r *Recovery) wait(now time.Time, i int32, l int, d time.Duration) {
+	r.entries[i].deadline = r.since(now) + int64(d)
+	r.link(&r.lists[l], int16(l), i)
+}
+
+func (r *Recovery) link(l *list, id int16, i int32) {
+	e := &r.entries[i]
+	e.list, e.prev, e.next = id, l.last, -1
+	if l.last >= 0 {
+		r.entries[l.last].next = i
+	} else {
+		l.first = i
+	}
+	l.last = i
+}
+
+func (r *Recovery) unlink(i int32) {
+	e := &r.entries[i]
+	if e.list < 0 {
+		return
+	}
+	var l *list
+	if e.list < numLists {
+		l = &r.lists[e.list]
+	} else {
+		l = &r.findBackOff(e.list - numLists).list
+	}
+	if e.prev >= 0 {
+		r.entries[e.prev].next = e.next
+	} else {
+		l.first = e.next
+	}
+	if e.next >= 0 {
+		r.entries[e.next].prev = e.prev
+	} else {
+		l.last = e.prev
+	}
+	e.list, e.prev, e.next = -1, -1, -1
+}
+
+// latency estimates how long a repair takes from its NAK on, as TCP estimates a round trip (RFC 6298).
+type latency struct{ mean, dev time.Duration }
+
+// maxLatency bounds the estimate, and so the wait of a receiver whose source is slow to repair.
+const maxLatency = 2 * time.Second
+
+func (l *latency) sample(d time.Duration) {
+	if d < 0 {
+		return
+	}
+	if l.mean == 0 {
+		l.mean, l.dev = d, d/2
+		return
+	}
+	diff := l.mean - d
+	if diff < 0 {
+		diff = -diff
+	}
+	l.dev += (diff - l.dev) / 4
+	l.mean += (d - l.mean) / 8
+}
+
+func (l *latency) bound() time.Duration { return min(l.mean+4*l.dev, maxLatency) }

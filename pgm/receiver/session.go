@@ -1,0 +1,292 @@
+package receiver
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gopgm/gopgm/internal/window"
+	"github.com/gopgm/gopgm/nak"
+	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/spm"
+)
+
+// Session is one source's session at this receiver. It belongs to the goroutine that drives its Receiver.
+type Session struct {
+	r         *Receiver
+	tsi       packet.TSI
+	sink      Sink
+	unordered bool
+	ended     bool
+	heard     time.Time // when a packet of the session was heard last
+
+	from      netip.AddrPort // whence its packets come: the address is NAK_SRC
+	path      spm.Path
+	solicitor spm.Solicitor
+
+	// The receive window. Everything before have's trail has been delivered, or is not wanted; lead is the newest packet known to
+	// have been sent. Before the window has a beginning, started is false.
+	started bool
+	holding bool // nothing is delivered yet: an SPM may still say that the session can be joined further back
+	holdEnd time.Time
+	trail   packet.SQN // RXW_TRAIL: the greatest trailing edge advertised, or where we joined [3.4-01]
+	lead    packet.SQN
+	have    *window.Bitmap
+	order   order
+
+	gaps     gaps
+	presumed packet.SQN // what is missing before it is lost, and recovered
+	cursor   packet.SQN // what is missing before it is in recovery
+	recovery *nak.Recovery
+
+	limited bool
+	limit   packet.SQN // what the Sink does not want yet begins here
+	fin     packet.SQN // the last packet of the session [9.7-03]
+	hasFin  bool
+	reports [][]byte
+	stats   SessionStats
+}
+
+// SessionStats counts what happened in one session. See Stats for the meaning of the fields.
+type SessionStats struct {
+	SPMs, ODATA, RDATA, Bytes, Delivered, Duplicates, Outside, Held, Lost, NAKs, SPMRs, Reports uint64
+	Recovery                                                                                    nak.RecoveryStats
+}
+
+// maxReports bounds the reports that wait to be sent; the oldest make room.
+const maxReports = 64
+
+func newSession(r *Receiver, now time.Time, from netip.AddrPort, tsi packet.TSI) *Session {
+	s := &Session{r: r, tsi: tsi, from: from, heard: now, recovery: nak.NewRecovery(r.c.Recovery, r.c.Rand)}
+	s.solicitor.BackOff = r.c.Solicit
+	return s
+}
+
+// TSI returns the session's identifier.
+func (s *Session) TSI() packet.TSI { return s.tsi }
+
+// Source returns the network address that the source's packets come from.
+func (s *Session) Source() netip.AddrPort { return s.from }
+
+// Window returns the oldest packet of the session that can still be received and the newest known to have been sent; ok is false
+// before the first SPM or data.
+func (s *Session) Window() (trail, lead packet.SQN, ok bool) { return s.trail, s.lead, s.started }
+
+// Missing returns how many packets up to the newest known are not there.
+func (s *Session) Missing() int {
+	if !s.started {
+		return 0
+	}
+	return int(s.lead-s.have.Trail()+1) - s.have.Len()
+}
+
+// Stats returns the session's counters.
+func (s *Session) Stats() SessionStats {
+	s.stats.Recovery = s.recovery.Stats()
+	return s.stats
+}
+
+// Unordered makes the session deliver packets as they come [6.1-09]. To be called in Accept.
+func (s *Session) Unordered() { s.unordered = true }
+
+// Have says that the packets first..last need not be received, because the Sink has what is in them.
+func (s *Session) Have(first, last packet.SQN) {
+	if !s.started || s.ended {
+		return
+	}
+	for n := first; n != last+1; n++ {
+		s.have.Add(n)
+	}
+	s.recovery.CancelRange(first, last)
+}
+
+// Limit confines recovery to the packets up to last, because the Sink could not take later ones yet. It may be called again as the
+// Sink learns more.
+func (s *Session) Limit(last packet.SQN) { s.limited, s.limit = true, last+1 }
+
+// Unlimit ends what Limit began.
+func (s *Session) Unlimit() { s.limited = false }
+
+// Resume offers an ordered session's Sink again what it did not take.
+func (s *Session) Resume(now time.Time) {
+	if !s.active() || !s.started {
+		return
+	}
+	s.order.blocked = false
+	s.deliver()
+	s.detect(now)
+	s.checkEnd()
+}
+
+// Report sends the source a message that other stacks ignore; what is in it is the Sink's affair. It is copied, and not repeated.
+func (s *Session) Report(body []byte) {
+	if len(s.reports) == maxReports {
+		s.reports = append(s.reports[:0], s.reports[1:]...)
+	}
+	s.reports = append(s.reports, append([]byte(nil), body...))
+}
+
+// Close ends the session at this receiver: its packets are ignored from now on. The Sink hears End.
+func (s *Session) Close() { s.end(Closed, packet.Reset{}) }
+
+func (s *Session) active() bool { return !s.ended }
+
+// start gives the receive window its beginning: RXW_TRAIL_INIT [6.1-01].
+func (s *Session) start(init packet.SQN) {
+	s.started = true
+	s.trail, s.lead = init, init-1
+	s.presumed, s.cursor = init, init
+	size := packet.MaxWindow
+	if !s.unordered {
+		size = s.r.c.Window
+		s.order.init(init, size)
+	}
+	s.have = window.NewBitmap(init, size)
+}
+
+// rejoin moves the beginning of the window back to the packet from which OPT_JOIN lets us have the session. Nothing has been
+// delivered yet.
+func (s *Session) rejoin(init packet.SQN) {
+	old, lead := s.have, s.lead
+	s.start(init)
+	s.lead, s.presumed = lead, lead+1
+	s.gaps.clear()
+	for n, ok := old.NextPresent(old.Trail(), lead); ok; n, ok = old.NextPresent(n+1, lead) {
+		if !s.have.Add(n) || n == lead {
+			break
+		}
+	}
+}
+
+func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, opts []byte) error {
+	if !p.NoWindow() && p.Lead-p.Trail+1 > packet.MaxWindow { // [3.3-02]
+		return &packet.Error{Type: packet.TypeSPM, Field: "SPM_LEAD", Offset: 24, Err: packet.ErrWindow}
+	}
+	var join packet.SQN
+	var reset packet.Reset
+	var hasJoin, hasFin, hasReset bool
+	for o, err := range packet.Options(opts) {
+		if err != nil {
+			return err
+		}
+		switch o.Type {
+		case packet.OptJoin:
+			if join, err = packet.ParseJoin(o); err != nil {
+				return err
+			}
+			hasJoin = join-p.Trail <= p.Lead-p.Trail+1
+		case packet.OptFin:
+			hasFin = !p.NoWindow()
+		case packet.OptRst:
+			reset, hasReset = packet.ParseReset(o), true
+		}
+	}
+	if !s.path.Accept(p) { // "Out-of-sequence SPMs are discarded" [6.2-03]
+		return nil
+	}
+	s.stats.SPMs++
+	s.from = from
+	s.solicitor.SPMSeen()
+	if !p.NoWindow() {
+		switch {
+		case !s.started && hasJoin:
+			s.start(join)
+		case !s.started:
+			// Without data the window begins behind what was sent before we came, so that the loss of the next packet is noticed.
+			s.start(p.Lead + 1)
+		case s.holding && hasJoin && join.Before(s.trail):
+			s.rejoin(join)
+		}
+		s.advance(p.Trail)
+		s.sent(now, p.Lead)
+	}
+	if s.started && s.holding {
+		s.holding = false
+		s.detect(now)
+	}
+	if hasFin && !s.hasFin {
+		s.hasFin, s.fin = true, p.Lead
+	}
+	s.deliver()
+	if hasReset {
+		s.end(Reset, reset)
+		return nil
+	}
+	s.checkEnd()
+	return nil
+}
+
+// handleTimeout does what time demands by now.
+func (s *Session) handleTimeout(now time.Time) {
+	if !s.active() {
+		return
+	}
+	if now.Sub(s.heard) >= s.expiry() {
+		s.end(Expired, packet.Reset{})
+		return
+	}
+	if s.holding && !now.Before(s.holdEnd) {
+		s.holding = false
+		s.deliver()
+	}
+	if !s.started {
+		return
+	}
+	s.gaps.expire(now, s.r.c.ReorderTimeout, &s.presumed)
+	s.recovery.HandleTimeout(now, s.giveUp)
+	s.detect(now)
+	s.deliver()
+	s.checkEnd()
+}
+
+func (s *Session) expiry() time.Duration {
+	if s.hasFin {
+		return min(s.r.c.EndExpiry, s.r.c.PeerExpiry)
+	}
+	return s.r.c.PeerExpiry
+}
+
+func (s *Session) nextTimeout() time.Time {
+	if !s.active() {
+		return s.heard.Add(s.r.c.PeerExpiry)
+	}
+	next := s.heard.Add(s.expiry())
+	earlier := func(t time.Time) {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	if s.holding {
+		earlier(s.holdEnd)
+	}
+	earlier(s.gaps.next(s.r.c.ReorderTimeout))
+	earlier(s.solicitor.Next())
+	earlier(s.recovery.NextTimeout(s.path.Known()))
+	return next
+}
+
+// checkEnd ends a session whose last packet, and all before it, were delivered or reported lost.
+func (s *Session) checkEnd() {
+	if s.ended || !s.hasFin || !s.started || s.holding {
+		return
+	}
+	done := s.order.next
+	if s.unordered {
+		done = s.have.Contiguous()
+	}
+	if s.fin.Before(done) {
+		s.end(Finished, packet.Reset{})
+	}
+}
+
+// end tells the Sink that it was the last, and lets go of everything but the counters.
+func (s *Session) end(reason End, reset packet.Reset) {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	s.Stats()
+	s.have, s.order, s.gaps = nil, order{next: s.order.next}, gaps{}
+	s.recovery.Reset()
+	s.started = false
+	s.sink.End(reason, reset)
+}
