@@ -1,0 +1,91 @@
+package transfer
+
+import (
+	"errors"
+	"io"
+
+	"lukechampine.com/blake3/guts"
+)
+
+// hashGroup is how many octets the hash takes at a time: 16 chunks of BLAKE3, which vector instructions compress side by side.
+const hashGroup = guts.MaxSIMD * guts.ChunkSize
+
+// hashPiece is how many octets of a file are read at a time to be hashed: few enough to be in the processor's cache still, many
+// enough to make the system call cheap.
+const hashPiece = 256 << 10
+
+// digester computes the BLAKE3-256 of a file that grows, or is read, from its beginning on. It keeps no octets, only the roots
+// of the subtrees: it reads again what did not fill a group, so a file that is never finished costs nothing more. The hash of a
+// library's Write would start goroutines for each piece; this one stays on the caller's.
+type digester struct {
+	groups uint64        // that are in the stack
+	stack  [40][8]uint32 // roots of complete subtrees: of 2^i groups at i, if bit i of groups is set
+}
+
+// offset returns how many octets are hashed.
+func (d *digester) offset() int64 { return int64(d.groups) * hashGroup }
+
+// follow hashes what there is of a file of the given size whose first limit octets can be read. buf holds hashPiece octets.
+func (d *digester) follow(r io.ReaderAt, buf []byte, limit, size int64) error {
+	if limit >= size {
+		limit = size - 1 // the last group is different: finish hashes it
+	}
+	for {
+		at := d.offset()
+		n := min(limit-at, int64(len(buf))) / hashGroup * hashGroup
+		if n <= 0 {
+			return nil
+		}
+		if err := readFull(r, buf[:n], at); err != nil {
+			return err
+		}
+		for p := buf[:n]; len(p) > 0; p = p[hashGroup:] {
+			d.push(guts.ChainingValue(guts.CompressBuffer((*[hashGroup]byte)(p), hashGroup, &guts.IV, d.groups*guts.MaxSIMD, 0)))
+		}
+	}
+}
+
+// push adds the root of the next group, and joins subtrees of the same size.
+func (d *digester) push(cv [8]uint32) {
+	i := 0
+	for ; d.groups>>i&1 != 0; i++ {
+		cv = guts.ChainingValue(guts.ParentNode(d.stack[i], cv, &guts.IV, 0))
+	}
+	d.stack[i] = cv
+	d.groups++
+}
+
+// finish hashes the rest of the file and returns its digest. buf holds hashPiece octets.
+func (d *digester) finish(r io.ReaderAt, buf []byte, size int64) (digest [32]byte, err error) {
+	if err := d.follow(r, buf, size, size); err != nil {
+		return digest, err
+	}
+	rest := int(size - d.offset())
+	if err := readFull(r, buf[:rest], d.offset()); err != nil {
+		return digest, err
+	}
+	n := guts.CompressBuffer((*[hashGroup]byte)(buf), rest, &guts.IV, d.groups*guts.MaxSIMD, 0)
+	for i := 0; d.groups>>i != 0; i++ {
+		if d.groups>>i&1 != 0 {
+			n = guts.ParentNode(d.stack[i], guts.ChainingValue(n), &guts.IV, 0)
+		}
+	}
+	n.Flags |= guts.FlagRoot
+	words := guts.WordsToBytes(guts.CompressNode(n))
+	return [32]byte(words[:]), nil
+}
+
+// readFull reads exactly len(p) octets at off: a file that is shorter is an io.ErrUnexpectedEOF.
+func readFull(r io.ReaderAt, p []byte, off int64) error {
+	if len(p) == 0 {
+		return nil
+	}
+	n, err := r.ReadAt(p, off)
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
