@@ -1,0 +1,50 @@
+package console
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// RateFlag is the value of a flag that takes a rate in bits a second.
+type RateFlag int
+
+// String returns the rate in bits a second, nothing if there is none.
+func (r *RateFlag) String() string {
+	if *r == 0 {
+		return ""
+	}
+	return FormatRate(float64(*r) / 8)
+}
+
+// Set reads the rate.
+func (r *RateFlag) Set(s string) error {
+	v, err := ParseRate(s)
+	if err == nil {
+		*r = RateFlag(v)
+	}
+	return err
+}
+
+// Type names the kind of value.
+func (r *RateFlag) Type() string { return "rate" }
+
+// Complaint turns what the flag library says of a mistake into one line in the words of our programs.
+func Complaint(err error) string {
+	s := err.Error()
+	if name, ok := strings.CutPrefix(s, "unknown flag: "); ok {
+		return "there is no flag " + name
+	}
+	if rest, ok := strings.CutPrefix(s, "unknown shorthand flag: "); ok {
+		return "there is no flag " + rest
+	}
+	return s
+}
+
+// NewFlags returns a flag set that prints nothing by itself.
+func NewFlags(program string) *pflag.FlagSet {
+	f := pflag.NewFlagSet(program, pflag.ContinueOnError)
+	f.SetInterspersed(true)
+	f.Usage = func() {}
+	return f
+}
