@@ -33,8 +33,7 @@ func Sum(b []byte) uint16 {
 		copy(tail[:], b)
 		s, c = bits.Add64(s, binary.LittleEndian.Uint64(tail[:]), c)
 	}
-	s, c = bits.Add64(s, 0, c)
-	s += c
+	s += c // which does not carry again: a sum of all ones that carries has no operands
 	s = s>>32 + s&0xffff_ffff
 	s = s>>32 + s&0xffff_ffff
 	s = s>>16 + s&0xffff

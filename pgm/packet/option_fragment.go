@@ -45,9 +45,8 @@ func ParseFragment(o Option, sqn SQN, size int) (Fragment, error) {
 		return fail("Length", 12, ErrLength)
 	case uint64(f.Offset)+uint64(size) > uint64(f.Length):
 		return fail("Offset", 8, ErrLength)
-	case f.Offset == 0 && f.First != sqn, f.Offset != 0 && !f.First.Before(sqn):
-		return fail("First Sequence Number", 4, ErrWindow)
-	case f.Offset < uint32(sqn-f.First): // each of the packets before this one holds at least an octet
+	case f.Offset != 0 && !f.First.Before(sqn),
+		f.Offset < uint32(sqn-f.First): // each of the packets before this one holds at least an octet
 		return fail("First Sequence Number", 4, ErrWindow)
 	}
 	return f, nil
