@@ -1,0 +1,214 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Cell is one row of the table: what the net is like, and what is sent over it.
+type Cell struct {
+	Name      string
+	Receivers int
+	Loss      float64 // on the way to each receiver, independently, in percent
+	Uplink    string  // limit of the sender's uplink as tc writes it; "": none
+	MTUFrames bool    // switch GSO and GRO of the devices off; loss does so always
+	Size      int64   // bytes of the file
+	Sparse    bool    // the file is made of holes
+	Rate      string  // pgmsend's --rate
+	UFTPRate  int     // uftp's -R in kbit/s; 0: -1, as fast as it can
+	Goal      float64 // goodput to reach, in Mbit/s; 0: only complete
+
+	// What happens to the last receiver: it is started Late after the sender,
+	// or stopped (SIGSTOP) for Stop in the middle of the transfer. Peers do
+	// not run such cells.
+	Late time.Duration
+	Stop time.Duration
+}
+
+const (
+	oneGiB         = 1 << 30
+	maxReceivers   = 64
+	behaviourSize  = 100e6
+	defaultOwnRate = "1G"
+)
+
+// cells is the whole table. The rates of the cells without a limited uplink are
+// above their goals, and low enough that the losses are the net's and not
+// those of a receive buffer that nobody empties.
+var cells = []Cell{
+	{Name: "n1-loss0", Receivers: 1, Size: oneGiB, Rate: "8G", Goal: 4000},
+	{Name: "n3-loss0", Receivers: 3, Size: oneGiB, Rate: "4G", Goal: 2000},
+	{Name: "n1-loss1", Receivers: 1, Loss: 1, Size: oneGiB, Rate: "2400M", Goal: 2000},
+	{Name: "n3-loss1", Receivers: 3, Loss: 1, Size: oneGiB, Rate: "1200M", Goal: 1000},
+	{Name: "n1-loss5", Receivers: 1, Loss: 5, Size: oneGiB, Rate: "2G", Goal: 1515},
+	{Name: "n3-loss5", Receivers: 3, Loss: 5, Size: oneGiB, Rate: "1G", Goal: 671},
+	{Name: "n3-up500-loss0", Receivers: 3, Uplink: "500mbit", Size: oneGiB, Rate: "490M", UFTPRate: 480_000, Goal: 465},
+	{Name: "n3-up500-loss1", Receivers: 3, Loss: 1, Uplink: "500mbit", Size: oneGiB, Rate: "490M", UFTPRate: 480_000, Goal: 445},
+	{Name: "late", Receivers: 1, Size: behaviourSize, Rate: "400M", Late: time.Second},
+	{Name: "stop", Receivers: 1, Size: behaviourSize, Rate: "400M", Stop: 2 * time.Second},
+}
+
+// selectCells returns the cells of these names, in the order of the table; all
+// of them if no name is given.
+func selectCells(names []string) ([]Cell, error) {
+	wanted := map[string]bool{}
+	for _, n := range names {
+		wanted[n] = true
+	}
+	var found []Cell
+	for _, c := range cells {
+		if len(names) == 0 || wanted[c.Name] {
+			found = append(found, c)
+			delete(wanted, c.Name)
+		}
+	}
+	for _, n := range names {
+		if wanted[n] {
+			return nil, fmt.Errorf("--cell %s: unknown; --list shows the cells", n)
+		}
+	}
+	return found, nil
+}
+
+// customCell makes a cell that is not in the table.
+func customCell(receivers int, loss float64, uplink string) (Cell, error) {
+	c := Cell{Receivers: receivers, Loss: loss, Uplink: uplink, Size: oneGiB, Rate: defaultOwnRate}
+	if receivers < 1 || receivers > maxReceivers {
+		return c, fmt.Errorf("--receivers %d: want 1 to %d", receivers, maxReceivers)
+	}
+	if !(loss >= 0 && loss < 100) {
+		return c, fmt.Errorf("--loss %v: want a percentage from 0 to below 100", loss)
+	}
+	c.Name = fmt.Sprintf("n%d", receivers)
+	if uplink != "" {
+		bits, err := parseBitRate(uplink)
+		if err != nil {
+			return c, fmt.Errorf("--uplink: %w", err)
+		}
+		c.UFTPRate = int(bits / 1e3 * 0.96)
+		c.Rate = strconv.FormatFloat(bits/1e3*0.98, 'f', 0, 64) + "k"
+		c.Name += "-up" + uplink
+	}
+	c.Name += "-loss" + strconv.FormatFloat(loss, 'f', -1, 64)
+	return c, nil
+}
+
+// superPackets says whether devices may pass on packets of up to 64 KiB. With
+// loss they may not: the hook would drop 44 packets at once.
+func (c Cell) superPackets() bool { return !c.MTUFrames && c.Loss == 0 }
+
+// behaviour says that the cell is about what a receiver does, not about speed.
+func (c Cell) behaviour() bool { return c.Late > 0 || c.Stop > 0 }
+
+// frames names what is on the wire, for the table.
+func (c Cell) frames() string {
+	if c.superPackets() {
+		return "gso"
+	}
+	return "mtu"
+}
+
+// printCells writes the list that --list shows.
+func printCells(w io.Writer, cells []Cell) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "cell\treceivers\tloss %\tframes\tuplink\tfile\t--rate\tgoal Mbit/s\twhat happens")
+	for _, c := range cells {
+		what := []string{}
+		if c.Late > 0 {
+			what = append(what, fmt.Sprintf("last receiver starts %v late", c.Late))
+		}
+		if c.Stop > 0 {
+			what = append(what, fmt.Sprintf("last receiver stopped for %v", c.Stop))
+		}
+		fmt.Fprintf(t, "%s\t%d\t%v\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, c.Receivers, c.Loss, c.frames(),
+			orDash(c.Uplink), formatSize(c.Size), c.Rate, orDash(goalText(c.Goal)), strings.Join(what, ", "))
+	}
+	t.Flush()
+}
+
+// bench runs cells: it holds what is the same for all of them.
+type bench struct {
+	prefix   string
+	scratch  string
+	logs     string
+	limit    time.Duration
+	runs     int
+	programs []program
+	report   *report
+	payload  *payload // of the last cell; made again when another one is needed
+}
+
+// cell builds the net of one cell, runs every program in it, turn by turn, and
+// takes the net down again.
+func (b *bench) cell(ctx context.Context, c Cell) (err error) {
+	var programs []program
+	for _, p := range b.programs {
+		if p.plays(c) {
+			programs = append(programs, p)
+		}
+	}
+	if len(programs) == 0 {
+		return nil
+	}
+	if err := b.preparePayload(ctx, c); err != nil {
+		return err
+	}
+	r, err := newRig(ctx, b.prefix, c.Receivers, c.superPackets())
+	defer func() {
+		if closeErr := r.close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if c.Uplink != "" {
+		if err := r.limitUplink(ctx, c.Uplink); err != nil {
+			return err
+		}
+	}
+	for k := range b.runs {
+		for i := range programs {
+			// Whoever goes first changes from run to run, so that none has
+			// the machine in a better state each time.
+			p := programs[(i+k)%len(programs)]
+			res, err := b.transfer(ctx, r, c, p, k+1)
+			if err != nil {
+				return err
+			}
+			b.report.run(res)
+		}
+	}
+	for _, p := range programs {
+		b.report.cell(c, p.name())
+	}
+	return nil
+}
+
+// preparePayload makes the file of the cell, unless the last cell had the same.
+func (b *bench) preparePayload(ctx context.Context, c Cell) error {
+	if b.payload != nil && b.payload.size == c.Size && b.payload.sparse == c.Sparse {
+		return nil
+	}
+	if b.payload != nil {
+		if err := b.payload.remove(); err != nil {
+			return err
+		}
+		b.payload = nil
+	}
+	b.report.say("making a file of %s", formatSize(c.Size))
+	p, err := newPayload(ctx, filepath.Join(b.scratch, "payload.bin"), c.Size, c.Sparse)
+	if err != nil {
+		return err
+	}
+	b.payload = p
+	return nil
+}

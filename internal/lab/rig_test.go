@@ -1,0 +1,228 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// This test program is also the sender and the receiver inside the namespaces:
+// the variable says which.
+const roleVariable = "GOPGM_LAB_TEST_ROLE"
+
+const (
+	testGroup   = "239.192.77.99:7599"
+	testPackets = 20_000
+	testLoss    = 10 // percent
+)
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleVariable) {
+	case "send":
+		exitWith(sendPackets())
+	case "receive":
+		exitWith(countPackets())
+	}
+	os.Exit(m.Run())
+}
+
+func exitWith(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// sendPackets multicasts small packets, in bursts that no receive buffer
+// overflows from.
+func sendPackets() error {
+	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(testGroup)))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for i := range testPackets {
+		if _, err := conn.Write([]byte("a packet")); err != nil {
+			return err
+		}
+		if i%50 == 49 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// countPackets prints how many packets it hears until none has come for a while.
+func countPackets() error {
+	dev, err := net.InterfaceByName(hostDevice)
+	if err != nil {
+		return err
+	}
+	conn, err := net.ListenMulticastUDP("udp4", dev, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(testGroup)))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	buf := make([]byte, 100)
+	n := 0
+	for wait := 20 * time.Second; ; wait = time.Second {
+		conn.SetReadDeadline(time.Now().Add(wait))
+		if _, err := conn.Read(buf); err != nil {
+			break
+		}
+		n++
+	}
+	fmt.Println(n)
+	return nil
+}
+
+// needRig skips a test that cannot have a net of its own here.
+func needRig(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip(errNotRoot)
+	}
+	if missing := missingTools(rigTools); len(missing) > 0 {
+		t.Skipf("%s is missing: %s", missing[0].command, strings.Join(installLine(missing), " "))
+	}
+	probe := labPrefix(os.Getpid()) + "-probe"
+	if err := command(t.Context(), "ip", "netns", "add", probe); err != nil {
+		t.Skipf("no network namespaces here: %v", err)
+	}
+	if err := command(t.Context(), "ip", "netns", "del", probe); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := acquireLock(lockPath)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(lock.release)
+}
+
+// startSelf starts this test program in a namespace.
+func startSelf(t *testing.T, role, ns string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	argv := []string{"env", roleVariable + "=" + role, self}
+	p, err := startProcess(role, ns, filepath.Join(t.TempDir(), role), argv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.stop)
+	return p
+}
+
+func TestRigDropsWhatItSaysAndLeavesNothing(t *testing.T) {
+	needRig(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	prefix := labPrefix(os.Getpid())
+	r, err := newRig(ctx, prefix, 1, false)
+	defer r.close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.setLoss(ctx, testLoss); err != nil {
+		t.Fatal(err)
+	}
+	group := netip.MustParseAddrPort(testGroup).Addr()
+	receiver := startSelf(t, "receive", r.host(1))
+	if !receiver.waitJoined(ctx, group) {
+		t.Fatalf("the receiver did not join %s: %s", group, receiver.lastWords())
+	}
+	sender := startSelf(t, "send", r.host(0))
+	if !sender.wait(ctx) || !receiver.wait(ctx) || sender.status != 0 || receiver.status != 0 {
+		t.Fatalf("sender: %s; receiver: %s", sender.lastWords(), receiver.lastWords())
+	}
+
+	counts, err := r.lossCounts(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, dropped := counts[0].Seen, counts[0].Dropped
+	if seen != testPackets {
+		t.Errorf("the hook saw %d packets, want %d", seen, testPackets)
+	}
+	// Of n draws with probability p, five standard deviations.
+	const p = testLoss / 100.0
+	if off := math.Abs(float64(dropped) - testPackets*p); off > 5*math.Sqrt(testPackets*p*(1-p)) {
+		t.Errorf("%d of %d packets dropped, want about %.0f", dropped, seen, testPackets*p)
+	}
+	var received int64
+	fmt.Sscan(string(receiver.output()), &received)
+	if received != seen-dropped {
+		t.Errorf("received %d packets, want %d - %d", received, seen, dropped)
+	}
+	if sender.cpu <= 0 || sender.peak <= 0 {
+		t.Errorf("sender's CPU time %v, peak %d: want both above zero", sender.cpu, sender.peak)
+	}
+
+	if err := r.setLoss(ctx, 0); err != nil {
+		t.Errorf("removing the hooks: %v", err)
+	}
+	if err := r.close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	left, err := namespaces(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ns := range left {
+		if strings.HasPrefix(ns, prefix) {
+			t.Errorf("namespace %s is left", ns)
+		}
+	}
+}
+
+// An interrupt while the net is being built leaves nothing either.
+func TestInterruptedRigLeavesNothing(t *testing.T) {
+	needRig(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	prefix := labPrefix(os.Getpid())
+	r, err := newRig(ctx, prefix, 20, false)
+	if err == nil {
+		t.Error("a net of 20 hosts was built in 30 ms: the test interrupts nothing")
+	}
+	if err := r.close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	left, err := namespaces(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ns := range left {
+		if strings.HasPrefix(ns, prefix) {
+			t.Errorf("namespace %s is left", ns)
+		}
+	}
+}
+
+func TestUplinkIsLimited(t *testing.T) {
+	needRig(t)
+	r, err := newRig(t.Context(), labPrefix(os.Getpid()), 1, true)
+	defer r.close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.limitUplink(t.Context(), "500mbit"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := commandOutput(t.Context(), nil, "tc", "-n", r.host(0), "qdisc", "show", "dev", hostDevice)
+	if err != nil || !strings.Contains(string(out), "tbf") || !strings.Contains(string(out), "500Mbit") {
+		t.Errorf("got %q, %v; want tbf at 500Mbit", out, err)
+	}
+}

@@ -1,0 +1,78 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// A tool is a command that the lab calls, and the Debian package that has it.
+type tool struct{ command, debian string }
+
+// rigTools are needed for any run.
+var rigTools = []tool{
+	{"ip", "iproute2"},
+	{"tc", "iproute2"},
+	{"nft", "nftables"},
+	{"ethtool", "ethtool"},
+}
+
+// uftpTools are needed to run the peer UFTP.
+var uftpTools = []tool{{"uftp", "uftp"}, {"uftpd", "uftp"}}
+
+// errNotRoot says that the lab was started by an ordinary user.
+var errNotRoot = errors.New("network namespaces need root")
+
+// missingTools returns those that are not on the PATH.
+func missingTools(tools []tool) []tool {
+	return slices.DeleteFunc(slices.Clone(tools), func(t tool) bool {
+		_, err := exec.LookPath(t.command)
+		return err == nil
+	})
+}
+
+// installLine is what a person types to get the tools.
+func installLine(tools []tool) []string {
+	argv := []string{"apt-get", "install", "-y"}
+	for _, t := range tools {
+		if !slices.Contains(argv, t.debian) {
+			argv = append(argv, t.debian)
+		}
+	}
+	return argv
+}
+
+// checkTools makes sure that the lab can run at all, or says what it lacks. If
+// asked to, it installs what is missing.
+func checkTools(ctx context.Context, withUFTP, install bool, stderr io.Writer) error {
+	if os.Geteuid() != 0 {
+		return errNotRoot
+	}
+	tools := slices.Clone(rigTools)
+	if withUFTP {
+		tools = append(tools, uftpTools...)
+	}
+	missing := missingTools(tools)
+	if len(missing) == 0 {
+		return nil
+	}
+	argv := installLine(missing)
+	if install {
+		fmt.Fprintf(stderr, "lab: %s\n", strings.Join(argv, " "))
+		if err := command(ctx, argv[0], argv[1:]...); err != nil {
+			return err
+		}
+		missing = missingTools(tools)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%s is missing: %s, or use --install", missing[0].command, strings.Join(argv, " "))
+	}
+	return nil
+}
