@@ -1,0 +1,185 @@
+// Package ncf implements NAK confirmations: which NCFs the NAKs that arrive call for, and the countermeasures against NAK storms
+// (RFC 3208 §5.2). The format is that of the NAK that an NCF repeats, in package nak.
+package ncf
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gopgm/gopgm/congestion"
+	"github.com/gopgm/gopgm/nak"
+	"github.com/gopgm/gopgm/pgm/packet"
+)
+
+// The defaults of Config.
+const (
+	DefaultHold  = time.Millisecond
+	DefaultQueue = 1024
+)
+
+// Config says how NAKs are confirmed. Fields that are zero have their defaults.
+type Config struct {
+	Source, Group netip.Addr // what NCFs say [3.6.4.1-01]
+	// Hold is for how long a sequence number that was confirmed is not confirmed again [5.2-03]. It must be well below the
+	// receivers' NAK_RPT_IVL, after which those repeat their NAK that lost the NCF; default 1 ms.
+	Hold     time.Duration
+	Queue    int // the most NCFs that wait to be sent; default 1024
+	Rate     int // the most that NCFs may take, in octets a second with Overhead; 0: no limit
+	Overhead int // network octets in front of each NCF
+}
+
+// Verdict is what becomes of a NAK.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Confirm Verdict = iota // an NCF was queued
+	Held                   // everything that it asks for was confirmed within Hold, or the NCF waits in the queue
+	Dropped                // a storm: the queue is full or the rate spent; the receiver asks again
+)
+
+// Confirmer queues the NCFs of a session. "A source MUST immediately multicast an NCF for every NAK it receives" (RFC 3208 §5.2):
+// the first for a sequence number is queued at once, repeats within Hold are not. A NAK list is confirmed whole, by one NCF
+// with the same list [9.3.4-01], unless each of its sequence numbers is held.
+//
+// Memory is bounded: the queue, and a table of the sequence numbers confirmed last, in which a newer one may take the place of
+// an older one, which is then confirmed once more than Hold says.
+type Confirmer struct {
+	c     Config
+	rate  *congestion.TokenBucket // nil: no limit
+	slots []slot                  // a sequence number has its place by its lowest bits, so a burst of losses has no collisions
+	base  time.Time               // slot times count from here
+	queue []entry                 // a ring, which grows up to c.Queue
+	head  int
+	n     int
+	next  nak.Packet // what Next returns
+}
+
+type slot struct {
+	sqn   packet.SQN
+	state slotState
+	at    time.Duration // when the NCF left
+}
+
+type slotState uint8
+
+const (
+	unused slotState = iota
+	queued           // the NCF waits
+	sent
+)
+
+const slotCount = 4096 // a power of two
+
+type entry struct {
+	n    int // sequence numbers
+	sqns [1 + nak.MaxList]packet.SQN
+}
+
+// minDepth is the least burst of NCFs that the rate allows: some 64 of them, as 64 receivers send NAKs at once.
+const minDepth = 64 * 96
+
+// New returns a Confirmer of which nothing is known yet.
+func New(c Config) *Confirmer {
+	if c.Hold <= 0 {
+		c.Hold = DefaultHold
+	}
+	if c.Queue <= 0 {
+		c.Queue = DefaultQueue
+	}
+	f := &Confirmer{c: c}
+	f.next = nak.Packet{Source: c.Source, Group: c.Group}
+	f.SetRate(c.Rate)
+	return f
+}
+
+// SetRate changes Config.Rate.
+func (f *Confirmer) SetRate(rate int) {
+	f.c.Rate, f.rate = rate, nil
+	if rate > 0 {
+		f.rate = congestion.NewTokenBucket(rate, max(rate/16, minDepth))
+	}
+}
+
+// Held reports whether s was confirmed within Hold, or is in an NCF that waits. A repair for it is then on its way.
+func (f *Confirmer) Held(now time.Time, s packet.SQN) bool {
+	if f.slots == nil {
+		return false
+	}
+	e := &f.slots[s%slotCount]
+	return e.sqn == s && (e.state == queued || e.state == sent && now.Sub(f.base)-e.at < f.c.Hold)
+}
+
+// Heard takes a NAK that came for this session and says what becomes of it.
+func (f *Confirmer) Heard(now time.Time, p *nak.Packet) Verdict {
+	if f.slots == nil {
+		f.slots, f.base = make([]slot, slotCount), now
+	}
+	if f.heldAll(now, p) {
+		return Held
+	}
+	if f.n == f.c.Queue || f.rate != nil && !f.rate.Take(now, p.Len()+f.c.Overhead) {
+		return Dropped
+	}
+	e := f.push()
+	e.n = 0
+	for s := range p.All() {
+		if e.n == len(e.sqns) {
+			break
+		}
+		e.sqns[e.n] = s
+		e.n++
+		f.slots[s%slotCount] = slot{sqn: s, state: queued}
+	}
+	return Confirm
+}
+
+func (f *Confirmer) heldAll(now time.Time, p *nak.Packet) bool {
+	for s := range p.All() {
+		if !f.Held(now, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// push returns the place of one more entry at the end of the queue.
+func (f *Confirmer) push() *entry {
+	if f.n == len(f.queue) {
+		grown := make([]entry, min(max(2*f.n, 16), f.c.Queue))
+		k := copy(grown, f.queue[f.head:])
+		copy(grown[k:], f.queue[:f.head])
+		f.queue, f.head = grown, 0
+	}
+	e := &f.queue[(f.head+f.n)%len(f.queue)]
+	f.n++
+	return e
+}
+
+// Pending returns how many NCFs wait.
+func (f *Confirmer) Pending() int { return f.n }
+
+// Next returns the NCF that is to be sent next, nil when there is none. It is valid until the next call of a method.
+func (f *Confirmer) Next() *nak.Packet {
+	if f.n == 0 {
+		return nil
+	}
+	e := &f.queue[f.head]
+	f.next.SQN, f.next.List = e.sqns[0], e.sqns[1:e.n]
+	return &f.next
+}
+
+// Sent says that the NCF that Next returned left.
+func (f *Confirmer) Sent(now time.Time) {
+	if f.n == 0 {
+		return
+	}
+	e := &f.queue[f.head]
+	f.head = (f.head + 1) % len(f.queue)
+	f.n--
+	for _, s := range e.sqns[:e.n] {
+		if t := &f.slots[s%slotCount]; t.sqn == s {
+			t.state, t.at = sent, now.Sub(f.base)
+		}
+	}
+}

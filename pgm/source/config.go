@@ -1,0 +1,109 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/spm"
+)
+
+// The defaults of Config: for a network of 1 Gbit/s or more with a round trip below 1 ms.
+const (
+	DefaultRepairShare = 0.5
+	DefaultLinger      = 2 * time.Second
+	DefaultMaxRepairs  = 65536
+	DefaultMaxReports  = 1024
+)
+
+// Config says what a source sends, where, and how fast. Fields that are zero have their defaults.
+type Config struct {
+	TSI    packet.TSI     // of the session
+	Dest   uint16         // the Data-Destination Port
+	Source netip.AddrPort // our own: its address is the Path NLA of SPMs and what NAKs name
+	Group  netip.AddrPort // where packets go; its address is what NAKs name
+
+	MaxTSDU  int // octets that a packet without options carries: what the MTU leaves behind Overhead and packet.DataHeaderLen
+	Overhead int // network octets in front of each packet, which the rate counts: 28 over UDP and IPv4, 48 over IPv6
+	MaxRate  int // TXW_MAX_RTE in octets a second, for all that is sent, Overhead included [5.1.1-01]; 0: unlimited
+	Peak     int // the rate of a burst, in octets a second; 0: congestion.PacerConfig's default
+	Burst    int // octets that leave back to back; 0: congestion.PacerConfig's default
+
+	// RepairShare is the part of the rate that RDATA has while there are both RDATA and ODATA to send; alone, each has all of it
+	// [5.1.3-02]. Between 0 and 1; default 0.5.
+	RepairShare float64
+	// MaxRepairs bounds the packets that wait to be repaired. NAKs for more are confirmed, but the packet is not queued: the
+	// receiver asks again after NAK_RDATA_IVL. Default 65,536.
+	MaxRepairs int
+	// MaxReports bounds the reports that wait to be sent; default 1,024.
+	MaxReports int
+
+	Ambient, IHBMin, IHBMax time.Duration // of SPMs; see spm.ScheduleConfig
+	NCFHold                 time.Duration // for how long an SQN is not confirmed again; see ncf.Config
+
+	// Linger is for how long the session is kept after OPT_FIN or OPT_RST: TXW_SECS [9.7.2-03], [9.8.2-05]. A NAK for a packet in
+	// the window starts it again, so that a receiver that lags is not cut off, until LingerMax is over. Default 2 s and 60
+	// times Linger; negative: none.
+	Linger, LingerMax time.Duration
+
+	First packet.SQN // of the first data packet
+	Join  bool       // have each SPM bear OPT_JOIN with the trail: who joins late may ask for the whole window [9.4.3-01]
+	Store Store
+	Rand  *rand.Rand // draws the first SPM_SQN; nil: it is 0
+
+	// Report, unless nil, is called for each report of a receiver (packet.TypeReport): body is valid during the call.
+	Report func(now time.Time, from netip.AddrPort, body []byte)
+}
+
+// minTSDU is the least MaxTSDU: room for the options of a packet and some data.
+const minTSDU = 64
+
+func (c Config) withDefaults() Config {
+	if c.RepairShare == 0 {
+		c.RepairShare = DefaultRepairShare
+	}
+	if c.MaxRepairs == 0 {
+		c.MaxRepairs = DefaultMaxRepairs
+	}
+	if c.MaxReports == 0 {
+		c.MaxReports = DefaultMaxReports
+	}
+	if c.Linger == 0 {
+		c.Linger = DefaultLinger
+	}
+	c.Linger = max(c.Linger, 0)
+	if c.LingerMax == 0 {
+		c.LingerMax = 60 * c.Linger
+	}
+	c.LingerMax = max(c.LingerMax, c.Linger)
+	return c
+}
+
+// check returns what is wrong with a configuration whose defaults are in place.
+func (c *Config) check() error {
+	src, grp := c.Source.Addr(), c.Group.Addr()
+	switch {
+	case c.Store == nil:
+		return errors.New("source: no Store")
+	case !src.IsValid() || src.IsUnspecified() || src.IsMulticast():
+		return fmt.Errorf("source: %v is not a source's address", c.Source)
+	case !grp.IsValid() || grp.IsUnspecified() || c.Group.Port() == 0:
+		return fmt.Errorf("source: %v is not a group's address and port", c.Group)
+	case src.Unmap().Is4() != grp.Unmap().Is4():
+		return fmt.Errorf("source: %v and %v are of different families", src, grp)
+	case c.MaxTSDU < minTSDU || c.MaxTSDU > packet.MaxRun-packet.DataHeaderLen:
+		return fmt.Errorf("source: MaxTSDU %d is not in %d..%d", c.MaxTSDU, minTSDU, packet.MaxRun-packet.DataHeaderLen)
+	case c.Overhead < 0 || c.MaxRate < 0 || c.Peak < 0 || c.Burst < 0 || c.MaxRepairs < 0 || c.MaxReports < 0:
+		return errors.New("source: a rate or bound is negative")
+	case !(c.RepairShare > 0 && c.RepairShare < 1):
+		return fmt.Errorf("source: RepairShare %v is not between 0 and 1", c.RepairShare)
+	}
+	return c.schedule().Check()
+}
+
+func (c *Config) schedule() spm.ScheduleConfig {
+	return spm.ScheduleConfig{Ambient: c.Ambient, IHBMin: c.IHBMin, IHBMax: c.IHBMax}
+}

@@ -1,0 +1,306 @@
+// Package source is the engine of a PGM source (RFC 3208 §5): the transmit window, SPMs, the confirmation and repair of what
+// receivers ask for, and the order and rate in which all that leaves.
+//
+// A Source has no socket, goroutine, lock or clock. Packets and the time go in; packets come out of PollTransmit, into memory
+// that the caller owns and in runs that a kernel can send by one system call. Whoever drives it calls PollTransmit after
+// anything else, and again at NextTimeout. What it sends comes from a Store: a file, or Memory.
+//
+// Everything is bounded: NCFs by a share of the rate and a queue, repairs by Config.MaxRepairs, reports by Config.MaxReports.
+// Beyond a bound, requests are dropped and counted, and the receiver asks again; no request makes the source exceed its rate.
+package source
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/gopgm/gopgm/congestion"
+	"github.com/gopgm/gopgm/nak"
+	"github.com/gopgm/gopgm/ncf"
+	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/spm"
+)
+
+// ErrForeign is what a packet is refused with that is for another session, or names another source or group [8.3-07].
+var ErrForeign = errors.New("not of this session")
+
+// Source is one session that sends. It is not safe for concurrent use.
+type Source struct {
+	c     Config
+	store Store
+	ager  Ager // the store, if it is one
+
+	src, group netip.Addr // as NAKs name them
+	trail      packet.SQN // TXW_TRAIL as advertised
+	next       packet.SQN // TXW_LEAD + 1
+	spmSQN     packet.SQN
+
+	pacer    *congestion.Pacer
+	schedule *spm.Schedule
+	confirm  *ncf.Confirmer
+	repairs  repairs
+	reports  ring[report]
+	balance  int64 // what RDATA had beyond its share, while there was ODATA to send too; in octets << shareBits
+	share    int64 // RDATA's, of 1 << shareBits
+
+	// Load had nothing: until Wake, it is not asked again.
+	dataStalled, repairsStalled bool
+	full                        bool // the last batch had no room left
+
+	state   state
+	rst     packet.Reset
+	endedAt time.Time // when FIN or RST became due
+	active  time.Time // when that, a request for a packet in the window, or its repair was last
+	due     time.Time // what NextTimeout returns
+	err     error
+
+	data  template
+	tsdus [packet.MaxRunPackets]TSDU
+	nak   nak.Packet
+	list  [nak.MaxList]packet.SQN
+	fresh [1 + nak.MaxList]packet.SQN
+	stats Stats
+}
+
+type state uint8
+
+const (
+	open     state = iota
+	closing        // FIN follows what the store still has
+	finished       // every SPM bears OPT_FIN
+	reset          // every SPM bears OPT_RST
+	done           // nothing is sent or heard any more
+)
+
+const shareBits = 10
+
+// maxControl is the longest NCF: IPv6, with a full list.
+const maxControl = packet.HeaderLen + 4 + 20 + 20 + 4 + 4 + 4*nak.MaxList
+
+// ncfShare is the part of the rate that NCFs have at most: 1/ncfShare.
+const ncfShare = 4
+
+// New returns the source of a session that opens now. The first SPM is due at once.
+func New(c Config, now time.Time) (*Source, error) {
+	c = c.withDefaults()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	s := &Source{
+		c: c, store: c.Store,
+		src:   c.Source.Addr().Unmap().WithZone(""),
+		group: c.Group.Addr().Unmap().WithZone(""),
+		trail: c.First, next: c.First,
+		due: now, share: min(max(int64(c.RepairShare*(1<<shareBits)), 1), 1<<shareBits-1),
+	}
+	s.ager, _ = c.Store.(Ager)
+	var err error
+	s.pacer, err = congestion.NewPacer(congestion.PacerConfig{
+		Rate: c.MaxRate, Peak: c.Peak, Burst: c.Burst, Packet: max(s.maxWire(), maxControl+c.Overhead),
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.schedule = spm.NewSchedule(c.schedule(), now)
+	s.confirm = ncf.New(ncf.Config{
+		Source: s.src, Group: s.group, Hold: c.NCFHold, Rate: ncfRate(c.MaxRate), Overhead: c.Overhead,
+	})
+	s.repairs.order.max = c.MaxRepairs
+	s.reports.max = c.MaxReports
+	s.nak.List = s.list[:0]
+	s.data = newTemplate(packet.Downstream(packet.TypeODATA, c.TSI, c.Dest))
+	if c.Rand != nil {
+		// In the lower quarter: OpenPGM refuses a first SPM_SQN above 2^31, so there must be room for a long session.
+		s.spmSQN = packet.SQN(c.Rand.Uint32() >> 2)
+	}
+	return s, nil
+}
+
+func ncfRate(rate int) int {
+	if rate == 0 {
+		return 0
+	}
+	return max(rate/ncfShare, 1)
+}
+
+// stride is the size of the largest data packet.
+func (s *Source) stride() int { return packet.DataHeaderLen + s.c.MaxTSDU }
+
+// maxWire is what the largest data packet takes of the rate.
+func (s *Source) maxWire() int { return s.stride() + s.c.Overhead }
+
+// HandlePacket takes a packet that came for the source: NAK, NNAK, SPMR, or a receiver's report. An error says why it was refused;
+// it was counted, and changed nothing.
+func (s *Source) HandlePacket(now time.Time, from netip.AddrPort, p []byte) error {
+	err := s.handle(now, from, p)
+	if err != nil {
+		s.stats.Bad.count(err)
+	}
+	return err
+}
+
+func (s *Source) handle(now time.Time, from netip.AddrPort, p []byte) error {
+	var h packet.Header
+	body, err := h.Parse(p)
+	switch {
+	case err != nil:
+		return err
+	case h.TSI() != s.c.TSI || !h.Type.IsUpstream():
+		return &packet.Error{Type: h.Type, Field: "TSI", Offset: 8, Err: ErrForeign}
+	}
+	switch h.Type {
+	case packet.TypeNAK, packet.TypeNNAK:
+		return s.handleNAK(now, &h, body)
+	case packet.TypeSPMR:
+		return s.handleRequest(now, &h, body)
+	case packet.TypeReport:
+		return s.handleReport(now, from, &h, body)
+	}
+	return &packet.Error{Type: h.Type, Field: "type", Offset: 4, Err: packet.ErrType}
+}
+
+// handleNAK confirms a NAK and queues the repairs that it asks for [5.2-01], [5.3-01].
+func (s *Source) handleNAK(now time.Time, h *packet.Header, body []byte) error {
+	p := &s.nak
+	_, err := p.Parse(h, body)
+	switch {
+	case err != nil:
+		return err
+	case h.Options&packet.FlagParity != 0: // OPT_PARITY_PRM is not advertised, so none can be asked for
+		return &packet.Error{Type: h.Type, Field: "OPT_PARITY", Offset: 5, Err: packet.ErrReserved}
+	case p.Source != s.src:
+		return &packet.Error{Type: h.Type, Field: "Source NLA", Offset: packet.HeaderLen + 4, Err: ErrForeign}
+	case p.Group != s.group:
+		return &packet.Error{Type: h.Type, Field: "Multicast Group NLA", Offset: packet.HeaderLen + 4 + packet.NLALen(s.src), Err: ErrForeign}
+	case h.Type == packet.TypeNNAK: // a DLR repaired it: nothing is left to do [8.3-05]
+		s.stats.NNAKs++
+		return nil
+	}
+	s.stats.NAKs++
+	s.stats.Requested += uint64(p.Count())
+	s.settle(now)
+	if s.state == done || s.rst.NoRepair {
+		return nil
+	}
+	fresh := s.fresh[:0]
+	inside := false
+	for q := range p.All() {
+		switch {
+		case !q.InWindow(s.trail, s.next-1):
+			s.stats.Outside++
+			continue
+		case s.confirm.Held(now, q): // its repair waits, or left just before
+			s.stats.Merged++
+		default:
+			fresh = append(fresh, q)
+		}
+		inside = true
+	}
+	// "A source MUST immediately multicast an NCF for every NAK it receives", also for what it cannot repair.
+	switch s.confirm.Heard(now, p) {
+	case ncf.Held:
+		s.stats.NCFsHeld++
+	case ncf.Dropped:
+		s.stats.NCFsDropped++
+		return nil // without its NCF, no RDATA [5.3-01]
+	}
+	for _, q := range fresh {
+		switch s.repairs.add(q, s.trail) {
+		case merged:
+			s.stats.Merged++
+		case dropped:
+			s.stats.RepairsDropped++
+		}
+	}
+	if inside {
+		s.active = now
+	}
+	s.due = now
+	return nil
+}
+
+// handleRequest answers an SPMR by an SPM at once, but not more often than once per IHB_MIN [13.4-01].
+func (s *Source) handleRequest(now time.Time, h *packet.Header, body []byte) error {
+	if _, err := spm.ParseRequest(h, body); err != nil {
+		return err
+	}
+	s.stats.SPMRs++
+	if s.state != done && s.schedule.Requested(now) {
+		s.due = now
+		return nil
+	}
+	s.stats.SPMRsHeld++
+	return nil
+}
+
+// settle brings the state up to now: the trail follows the store, a session that is to be closed finishes when all is sent, and
+// one that lingered long enough is done.
+func (s *Source) settle(now time.Time) {
+	if s.ager != nil {
+		s.ager.Age(now, s.next)
+	}
+	trail := s.store.Trail()
+	if trail.After(s.next) {
+		trail = s.next
+	}
+	if trail.After(s.trail) { // it never moves backwards [2.1-01]
+		s.trail = trail
+		s.repairs.advance(trail)
+	}
+	switch s.state {
+	case closing:
+		if s.waiting() == 0 {
+			s.end(now, finished)
+		}
+	case finished, reset:
+		if !now.Before(s.lingerEnd()) {
+			s.state = done
+			s.repairs.clear()
+			s.reports.clear()
+		}
+	}
+}
+
+// waiting returns how many packets the store has that were not sent yet, as far as the window takes them [3.3-02].
+func (s *Source) waiting() int {
+	if s.state > closing {
+		return 0
+	}
+	return max(min(s.store.Next().Sub(s.next), packet.MaxWindow-int(s.next-s.trail)), 0)
+}
+
+// HandleTimeout says what time it is. Early is harmless.
+func (s *Source) HandleTimeout(now time.Time) {
+	s.settle(now)
+	if s.state == done {
+		s.due = time.Time{}
+	}
+}
+
+// NextTimeout returns when HandleTimeout and PollTransmit are to be called next, if nothing else happens. It is not after the time
+// of the last call when there is something to send at once, and zero once the session is done.
+func (s *Source) NextTimeout() time.Time { return s.due }
+
+// Wake says that the store has more than before: data to send, or what Load could not give yet.
+func (s *Source) Wake(now time.Time) {
+	s.dataStalled, s.repairsStalled = false, false
+	if s.state != done {
+		s.due = now
+	}
+}
+
+// SetRate changes Config.MaxRate, in octets a second; 0: unlimited.
+func (s *Source) SetRate(rate int) {
+	s.c.MaxRate = max(rate, 0)
+	s.pacer.SetRate(s.c.MaxRate)
+	s.confirm.SetRate(ncfRate(s.c.MaxRate))
+}
+
+// Stats returns what has been counted so far.
+func (s *Source) Stats() Stats {
+	t := s.stats
+	t.Trail, t.Lead = s.trail, s.next-1
+	t.PendingRepairs = s.repairs.len()
+	t.Rate = s.c.MaxRate
+	return t
+}

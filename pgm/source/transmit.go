@@ -1,0 +1,231 @@
+package source
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gopgm/gopgm/nak"
+	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/spm"
+)
+
+// MinBatch is the room, in octets, that a batch must have for PollTransmit to make progress: one packet of any size.
+const MinBatch = packet.MaxRun
+
+// PollTransmit appends to b what may leave now, in the order in which it is to leave, until b has no room, the rate is spent or
+// nothing waits. What it appends counts as sent at now.
+//
+// "A source MUST strictly prioritize sending of pending NCFs first, pending SPMs second, and only send ODATA or RDATA when no NCFs
+// or SPMs are pending" (RFC 3208 §5.1.3). Reports come behind SPMs.
+func (s *Source) PollTransmit(now time.Time, b *packet.Batch) {
+	s.settle(now)
+	s.full = false
+	if s.state != done && s.sendNCFs(now, b) && s.sendSPM(now, b) && s.sendReports(now, b) {
+		s.sendData(now, b)
+	}
+	s.plan(now)
+}
+
+// sendNCFs sends the NCFs that wait, and reports whether none is left.
+func (s *Source) sendNCFs(now time.Time, b *packet.Batch) bool {
+	for p := s.confirm.Next(); p != nil; p = s.confirm.Next() {
+		dst := s.reserve(now, b, p.Len())
+		if dst == nil {
+			return false
+		}
+		wire := nak.Append(dst, packet.Downstream(packet.TypeNCF, s.c.TSI, s.c.Dest), p)
+		s.commit(now, b, s.c.Group, wire)
+		s.confirm.Sent(now)
+		s.stats.NCF++
+	}
+	return true
+}
+
+// sendSPM sends an SPM if one is due, and reports whether none is any more.
+func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
+	if s.state == closing && s.waiting() == 0 { // what was last sent was the last: no SPM without FIN [9.7-02]
+		s.end(now, finished)
+	}
+	if !s.schedule.Due(now) {
+		return true
+	}
+	dst := s.reserve(now, b, s.spmLen())
+	if dst == nil {
+		return false
+	}
+	s.commit(now, b, s.c.Group, s.appendSPM(dst))
+	s.spmSQN++
+	s.schedule.Sent(now)
+	s.stats.SPM++
+	return true
+}
+
+// spmLen returns the most octets that an SPM takes.
+func (s *Source) spmLen() int {
+	return packet.HeaderLen + 12 + packet.NLALen(s.src) + 4 + 8 + 4 + 4
+}
+
+func (s *Source) appendSPM(b []byte) []byte {
+	b = packet.Downstream(packet.TypeSPM, s.c.TSI, s.c.Dest).Append(b)
+	b = spm.Packet{SQN: s.spmSQN, Trail: s.trail, Lead: s.next - 1, Path: s.src}.Append(b)
+	at := len(b)
+	b = packet.BeginOptions(b)
+	if s.c.Join {
+		b = packet.AppendJoin(b, s.trail)
+	}
+	switch s.state {
+	case finished:
+		b = packet.AppendOption(b, packet.OptFin, 0)
+	case reset:
+		b = s.rst.AppendTo(b)
+	}
+	b = packet.EndOptions(b, at)
+	packet.Seal(b)
+	return b
+}
+
+// sendReports sends the reports that wait, and reports whether none is left.
+func (s *Source) sendReports(now time.Time, b *packet.Batch) bool {
+	for s.reports.n > 0 {
+		r := s.reports.front()
+		dst := s.reserve(now, b, packet.HeaderLen+len(r.body))
+		if dst == nil {
+			return false
+		}
+		s.commit(now, b, r.to, appendReport(dst, s.c.TSI, s.c.Dest, r.body))
+		s.reports.pop()
+		s.stats.ReportsSent++
+	}
+	return true
+}
+
+// reserve returns the place for a packet of n octets at most, empty, with capacity for it: nil when the rate or the batch has none.
+func (s *Source) reserve(now time.Time, b *packet.Batch, n int) []byte {
+	if s.pacer.Budget(now) < n+s.c.Overhead {
+		return nil
+	}
+	dst := b.Reserve(n)
+	if dst == nil {
+		s.full = true
+		return nil
+	}
+	return dst[:0]
+}
+
+// commit sends one packet, which lies where reserve said.
+func (s *Source) commit(now time.Time, b *packet.Batch, to netip.AddrPort, p []byte) {
+	b.Commit(to, 0, len(p), len(p))
+	s.spend(now, len(p), 1)
+}
+
+// spend takes n octets in so many packets from the rate.
+func (s *Source) spend(now time.Time, n, packets int) {
+	n += packets * s.c.Overhead
+	s.pacer.Spend(now, n)
+	s.stats.Sent += uint64(n)
+}
+
+// sendData sends RDATA and ODATA, each its share, or all of it when the other does not wait.
+func (s *Source) sendData(now time.Time, b *packet.Batch) {
+	for {
+		data, repair := s.sendable()
+		if data == 0 && !repair {
+			return
+		}
+		n := min(s.pacer.Budget(now)/s.maxWire(), s.maxRun())
+		if n == 0 {
+			return
+		}
+		if n = min(n, b.Room()/s.stride()); n == 0 {
+			s.full = true
+			return
+		}
+		if data == 0 || !repair {
+			s.balance = 0
+		}
+		if repair && s.balance <= 0 {
+			first, n := s.repairs.next(n)
+			sent, octets := s.sendRun(now, b, packet.TypeRDATA, first, n)
+			s.repairs.sent(first, sent)
+			s.repairsStalled = sent == 0
+			s.balance += int64(octets) * (1<<shareBits - s.share)
+			if sent > 0 {
+				s.active = now
+			}
+			continue
+		}
+		sent, octets := s.sendRun(now, b, packet.TypeODATA, s.next, min(n, data))
+		s.next += packet.SQN(sent)
+		s.dataStalled = sent == 0
+		s.balance -= int64(octets) * s.share
+		if s.state == closing && s.waiting() == 0 {
+			s.end(now, finished)
+			if !s.sendSPM(now, b) {
+				return
+			}
+		}
+	}
+}
+
+// sendable returns how much new data, and whether a repair, could be loaded now.
+func (s *Source) sendable() (data int, repair bool) {
+	if s.state == done {
+		return 0, false
+	}
+	if !s.dataStalled {
+		data = s.waiting()
+	}
+	return data, !s.repairsStalled && s.repairs.len() > 0
+}
+
+// plan decides when there is something to do next, after all that may leave now has.
+func (s *Source) plan(now time.Time) {
+	if s.state == done {
+		s.due = time.Time{}
+		return
+	}
+	data, repair := s.sendable()
+	due := s.schedule.Due(now)
+	need := 0
+	switch {
+	case s.full:
+		s.due = now
+		return
+	case s.confirm.Pending() > 0:
+		need = s.confirm.Next().Len() + s.c.Overhead
+	case due:
+		need = s.spmLen() + s.c.Overhead
+	case s.reports.n > 0:
+		need = packet.HeaderLen + len(s.reports.front().body) + s.c.Overhead
+	case data > 0 || repair:
+		// Half a burst: more packets at once than one, and yet, a wake-up that is late by the other half costs no time.
+		packets := max(s.pacer.Burst()/2/s.maxWire(), 1)
+		if !repair {
+			packets = min(packets, data)
+		}
+		need = packets * s.maxWire()
+	}
+	s.due = s.lingering()
+	if !due {
+		s.due = earlier(s.due, s.schedule.Next())
+	}
+	if need > 0 {
+		s.due = earlier(s.due, s.pacer.NextAt(now, need))
+	}
+}
+
+// lingering returns when a session that has ended is done; zero for one that has not.
+func (s *Source) lingering() time.Time {
+	if s.state < finished {
+		return time.Time{}
+	}
+	return s.lingerEnd()
+}
+
+// earlier returns the earlier of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
