@@ -1,0 +1,192 @@
+package pgm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gopgm/gopgm/internal/netio"
+	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/source"
+)
+
+// Config says how a session behaves on its endpoint. The zero Config is right for most. It may be used for any number of
+// sessions, at once too.
+type Config struct {
+	// TTL is the time to live, or hop limit, of multicast packets: 1 to 255, default 16.
+	TTL int
+	// NoLoopback keeps what is sent from other programs on this host.
+	NoLoopback bool
+	// Rate is TXW_MAX_RTE, the rate that a source never exceeds, repairs included [5.1.1-01]: in bits a second of whole IP
+	// packets. Default: nine tenths of the speed of the interface where the system tells it (Linux does for hardware), else
+	// 1 Gbit/s. Negative: unlimited, as fast as the socket takes it.
+	Rate int
+	// MTU is the largest IP packet that a source sends, in octets; 0, or more than the interface carries: what it carries.
+	MTU int
+	// Window is the transmit window of a Conn or PacketConn, in octets of data: what is not yet sent, at most half of it, and
+	// what is kept for repairs. Default: what TXW_SECS (SourceConfig.Linger) of the rate is, within 1 to 32 MiB. Receivers
+	// that lag more than a window behind lose data.
+	Window int
+	// ReadBuffer is how much, in octets, is held for each source until it is read; default 4 MiB. Behind it,
+	// ReceiverConfig.Window packets are held. Then data is lost: multicast does not slow down for a slow reader.
+	ReadBuffer int
+	// RecvBuffer and SendBuffer are the sizes of the socket buffers, in octets; 0: 16 MiB and 1 MiB, as far as the system grants
+	// them.
+	RecvBuffer, SendBuffer int
+	// Drop is a share, 0 to 1, of what arrives to discard at random: for demonstrations and tests of repair.
+	Drop float64
+	// Logger gets what a person who runs the program may want to know: default slog.Default(), at most a line a second.
+	Logger *slog.Logger
+	// Source and Receiver hold the intervals and limits of RFC 3208.
+	Source   SourceConfig
+	Receiver ReceiverConfig
+
+	// Tests put a network in memory and a clock of a bubble in the place of sockets and the system's.
+	open func(context.Context, netio.Config) (netio.Conn, error)
+}
+
+// SourceConfig holds the intervals and limits of a source. Zero fields mean the defaults, which suit a LAN.
+type SourceConfig struct {
+	Ambient     time.Duration // between SPMs whatever happens [5.1.4-01]; default 1 s
+	IHBMin      time.Duration // IHB_MIN, from data to the first heartbeat SPM [5.1.5-01]; default 10 ms
+	IHBMax      time.Duration // IHB_MAX, between heartbeats at last; default 1 s
+	NCFHold     time.Duration // least time between identical NCFs [5.2-03]; default 1 ms
+	Linger      time.Duration // TXW_SECS: how long repairs go on after OPT_FIN or OPT_RST [9.7.2-03]; default 2 s, negative: none
+	RepairShare float64       // of the rate that repairs get while there is new data too, between 0 and 1; default 0.5
+}
+
+// ReceiverConfig holds the intervals and limits of a receiver. Zero fields mean the defaults, which suit a LAN.
+type ReceiverConfig struct {
+	ReorderCount   int           // later packets that make a gap a loss [6.3-05]; default 2
+	ReorderTimeout time.Duration // the age at which a gap is a loss [6.3-06]; default 1 ms
+	NAKBackOff     time.Duration // NAK_BO_IVL, over which NAKs are spread; default 5 ms
+	NAKRepeat      time.Duration // NAK_RPT_IVL, the wait for an NCF; default 20 ms
+	NAKData        time.Duration // NAK_RDATA_IVL, the wait for the repair; default 50 ms
+	NCFRetries     int           // NAK_NCF_RETRIES; default 10, negative: no limit
+	DataRetries    int           // NAK_DATA_RETRIES; default 20, negative: no limit
+	MaxRecovering  int           // packets of one source that are asked for at once; default 65536
+	Solicit        time.Duration // SPMR_BO_IVL [13.5-01]; default 250 ms
+	PeerExpiry     time.Duration // the silence after which a source is gone; default 30 s
+	EndExpiry      time.Duration // the same after OPT_FIN, while something is missing; default 5 s
+	Window         int           // packets held behind a gap or a slow reader; default 4096
+	MaxSessions    int           // sources at once; default 256
+}
+
+// The defaults of Config that are not the engines'.
+const (
+	defaultRate       = 1_000_000_000 // bits a second, where the interface does not tell its speed
+	defaultReadBuffer = 4 << 20
+	minWindow         = 1 << 20
+	maxWindow         = 32 << 20
+)
+
+// check reports a field that cannot be meant, and completes those whose defaults do not depend on the interface.
+func (c Config) check() (Config, error) {
+	switch {
+	case c.TTL < 0 || c.TTL > 255:
+		return c, fmt.Errorf("pgm: a TTL of %d: want 1 to 255, or 0 for the default", c.TTL)
+	case c.MTU < 0 || c.MTU != 0 && c.MTU < minMTU:
+		return c, fmt.Errorf("pgm: an MTU of %d octets: want %d or more, or 0 for the interface's", c.MTU, minMTU)
+	case c.Window < 0 || c.ReadBuffer < 0 || c.RecvBuffer < 0 || c.SendBuffer < 0:
+		return c, errors.New("pgm: the size of a window or buffer is negative")
+	case !(c.Drop >= 0 && c.Drop <= 1): // a NaN too
+		return c, fmt.Errorf("pgm: a share of %v to drop: want 0 to 1", c.Drop)
+	}
+	if c.ReadBuffer == 0 {
+		c.ReadBuffer = defaultReadBuffer
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, nil
+}
+
+// minMTU is the least that IPv4 hosts must take (RFC 791 §3.1), and room enough for headers and options.
+const minMTU = 576
+
+// netio returns what the sockets of an endpoint need to know.
+func (c Config) netio(ep Endpoint, receive bool) netio.Config {
+	return netio.Config{
+		Interface: ep.Interface, Group: ep.Group, Source: ep.Source, Receive: receive,
+		TTL: c.TTL, NoLoopback: c.NoLoopback, RecvBuffer: c.RecvBuffer, SendBuffer: c.SendBuffer,
+	}
+}
+
+// openConn opens the sockets of an endpoint.
+func (c Config) openConn(ctx context.Context, ep Endpoint, receive bool) (netio.Conn, error) {
+	switch err := ep.check(); {
+	case err != nil:
+		return nil, fmt.Errorf("pgm: endpoint %s: %w", ep, err)
+	case ep.network() == networkRaw:
+		return nil, fmt.Errorf("pgm: endpoint %s: PGM as an IP protocol is not available yet: use epgm:// (PGM in UDP)", ep)
+	}
+	open := c.open
+	if open == nil {
+		open = netio.Open
+	}
+	return open(ctx, c.netio(ep, receive))
+}
+
+// rate returns the rate of a source on the interface, in octets a second; 0 is unlimited.
+func (c Config) rate(ifi *net.Interface) int {
+	switch {
+	case c.Rate < 0:
+		return 0
+	case c.Rate > 0:
+		return max(c.Rate/8, 1)
+	}
+	if speed := linkSpeed(ifi); speed > 0 {
+		return speed / 8 / 10 * 9
+	}
+	return defaultRate / 8
+}
+
+// linkSpeed returns the speed of an interface in bits a second, 0 if the system does not tell.
+func linkSpeed(ifi *net.Interface) int {
+	if runtime.GOOS != "linux" || ifi == nil {
+		return 0
+	}
+	text, err := os.ReadFile("/sys/class/net/" + ifi.Name + "/speed")
+	if err != nil {
+		return 0
+	}
+	mbit, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || mbit <= 0 { // -1 is unknown
+		return 0
+	}
+	return min(mbit, math.MaxInt/1_000_000) * 1_000_000
+}
+
+// maxTSDU returns the most octets of data in a packet without options on a connection: what the MTU and the largest datagram
+// leave, as a multiple of 8, which keeps checksums fast.
+func (c Config) maxTSDU(conn netio.Conn) int {
+	mtu := conn.MTU()
+	if c.MTU != 0 {
+		mtu = min(mtu, c.MTU)
+	}
+	size := min(mtu-conn.Overhead(), packet.MaxRun)
+	return (size - packet.DataHeaderLen) &^ 7
+}
+
+// window returns the transmit window, in octets, at a rate in octets a second, 0 being unlimited.
+func (c Config) window(rate int) int {
+	if c.Window > 0 {
+		return c.Window
+	}
+	if rate == 0 {
+		return maxWindow
+	}
+	return int(min(max(float64(rate)*c.keep().Seconds(), minWindow), maxWindow))
+}
+
+// keep returns TXW_SECS: for how long what was sent is kept for repairs while the session lasts. Who lingers for a shorter time does not
+// want less repaired before.
+func (c Config) keep() time.Duration { return max(c.Source.Linger, source.DefaultLinger) }

@@ -1,0 +1,228 @@
+package pgm
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/gopgm/gopgm/internal/netio"
+	"github.com/gopgm/gopgm/nak"
+	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/receiver"
+)
+
+// Receiver drives the engine of a receiver over sockets in real time. It is the ground on which streams, messages and file transfers
+// stand; most programs want Listen or ListenPacket. Its methods are safe for concurrent use.
+type Receiver struct {
+	loop
+	engine *receiver.Receiver
+	drop   float64
+	rng    *rand.Rand
+	dirty  []*flushSink // whose sessions delivered something from the batch at hand
+	stats  snapshot[ReceiverStats]
+	errs   atomic.Uint64
+}
+
+// ReceiverOptions say what becomes of what a Receiver hears.
+type ReceiverOptions struct {
+	// Accept is called on the loop's goroutine when a session is heard for the first time, and returns what takes its data, or nil to
+	// ignore it. The Session may be used on that goroutine only: in a Sink's methods, and by Do.
+	Accept func(*receiver.Session) receiver.Sink
+	// Ignore, if not nil, reports whether a session is one of the program's own, of which nothing is wanted.
+	Ignore func(packet.TSI) bool
+	// Window, if not 0, takes the place of ReceiverConfig.Window.
+	Window int
+}
+
+// Flusher is a Sink that wants to know when a batch of datagrams is through. Flush is called on the loop's goroutine after each batch that
+// delivered something to the sink. The TSDUs that an unordered session delivered from it stay as they are after Flush too if the
+// lease is retained: so files can be written beside the loop without a copy. What holds many leases holds up the Receiver.
+type Flusher interface {
+	Flush(l Lease)
+}
+
+// Lease is a hold on the memory of a batch. Each Retain is answered by one Release; both may be called from any goroutine.
+type Lease interface {
+	Retain()
+	Release()
+}
+
+// noLease is the lease of what was not delivered from a batch: there is nothing to hold.
+type noLease struct{}
+
+func (noLease) Retain()  {}
+func (noLease) Release() {}
+
+// flushSink stands before a Sink that is a Flusher, and notes that it got something.
+type flushSink struct {
+	receiver.Sink
+	flusher  Flusher
+	reporter receiver.Reporter // nil if the Sink is none
+	r        *Receiver
+	dirty    bool
+}
+
+// Data passes d on.
+func (f *flushSink) Data(d receiver.Data) bool {
+	if !f.dirty {
+		f.dirty = true
+		f.r.dirty = append(f.r.dirty, f)
+	}
+	return f.Sink.Data(d)
+}
+
+// Report passes the answer of the source on.
+func (f *flushSink) Report(body []byte) {
+	if f.reporter != nil {
+		f.reporter.Report(body)
+	}
+}
+
+// receiverBatches is how many batches of datagrams a Receiver may have in use, leases included: 16 MiB at most.
+const receiverBatches = 64
+
+// NewReceiver opens the sockets of an endpoint and starts a receiver on them. ctx bounds the opening; the receiver lasts until
+// Close.
+func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) (*Receiver, error) {
+	c, err := c.check()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.openConn(ctx, ep, true)
+	if err != nil {
+		return nil, err
+	}
+	r := &Receiver{drop: c.Drop, rng: newRand()}
+	t := c.Receiver
+	if o.Window != 0 {
+		t.Window = o.Window
+	}
+	r.engine, err = receiver.New(receiver.Config{
+		Dest: ep.Group.Port(), Group: conn.Group(), Ignore: o.Ignore,
+		Accept: func(_ time.Time, s *receiver.Session) receiver.Sink {
+			if o.Accept == nil {
+				return nil
+			}
+			return r.accept(o.Accept(s))
+		},
+		ReorderCount: t.ReorderCount, ReorderTimeout: t.ReorderTimeout,
+		Recovery: nak.RecoveryConfig{
+			BackOff: t.NAKBackOff, Repeat: t.NAKRepeat, Data: t.NAKData,
+			NCFRetries: t.NCFRetries, DataRetries: t.DataRetries, Max: t.MaxRecovering,
+		},
+		Solicit: t.Solicit, PeerExpiry: t.PeerExpiry, EndExpiry: t.EndExpiry,
+		Window: t.Window, MaxSessions: t.MaxSessions, Rand: newRand(),
+	})
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("pgm: %w", err)
+	}
+	r.init(c, conn, receiverBatches)
+	r.precise = false // a receiver has nothing to send by the microsecond, and must not be kept from what arrives
+	r.publish(time.Now())
+	go r.drive()
+	return r, nil
+}
+
+// accept prepares a sink that the application chose.
+func (r *Receiver) accept(sink receiver.Sink) receiver.Sink {
+	flusher, ok := sink.(Flusher)
+	if !ok {
+		return sink
+	}
+	reporter, _ := sink.(receiver.Reporter)
+	return &flushSink{Sink: sink, flusher: flusher, reporter: reporter, r: r}
+}
+
+// drive is the loop.
+func (r *Receiver) drive() {
+	defer r.close()
+	for !r.ended() {
+		now := time.Now()
+		if r.run(now) {
+			r.flush(noLease{}) // Session.Resume delivers
+		}
+		if next := r.engine.NextTimeout(); !next.IsZero() && !now.Before(next) {
+			r.engine.HandleTimeout(now)
+			r.flush(noLease{})
+		}
+		r.check(now)
+		r.engine.PollTransmit(now, r.out)
+		sent := r.transmit(now)
+		if !sent || now.Sub(r.published) >= statsEvery {
+			r.publish(now)
+		}
+		if sent {
+			continue
+		}
+		if b := r.wait(now, r.engine.NextTimeout()); b != nil {
+			r.handle(b)
+		}
+	}
+	r.engine.Sessions(func(s *receiver.Session) { s.Close() })
+	r.flush(noLease{})
+	r.publish(time.Now())
+}
+
+// handle gives a batch of datagrams to the engine, and then tells the sinks that got something from it.
+func (r *Receiver) handle(b *netio.Batch) {
+	now := time.Now()
+	for _, d := range b.Datagrams {
+		if r.drop > 0 && r.rng.Float64() < r.drop {
+			r.dropped.Add(1)
+			continue
+		}
+		_ = r.engine.HandlePacket(now, d.From, d.Data) // counted by cause
+	}
+	r.flush(b)
+	b.Release()
+}
+
+func (r *Receiver) flush(l Lease) {
+	for i, f := range r.dirty {
+		f.dirty = false
+		f.flusher.Flush(l)
+		r.dirty[i] = nil
+	}
+	r.dirty = r.dirty[:0]
+}
+
+func (r *Receiver) publish(now time.Time) {
+	r.published = now
+	r.stats.set(ReceiverStats{Stats: r.engine.Stats(), Dropped: r.dropped.Load(), Socket: socketStats(r.conn.Stats())})
+}
+
+// Close ends reception at once: each sink hears of its End. It must not be called from a Sink.
+func (r *Receiver) Close() error {
+	r.fail(nil)
+	<-r.done
+	return nil
+}
+
+// Do has f called soon on the goroutine that owns the engine, which is where Sessions may be used. It does not wait, and may be
+// called from there. It reports false when the receiver has ended, or far too many calls wait.
+func (r *Receiver) Do(f func()) bool { return r.do(func(time.Time) { f() }) }
+
+// Resume offers the sink of an ordered session again what it did not take. It may be called from any goroutine.
+func (r *Receiver) Resume(s *receiver.Session) bool {
+	return r.do(func(now time.Time) { s.Resume(now) })
+}
+
+// Done is closed when the receiver has ended and everything is released.
+func (r *Receiver) Done() <-chan struct{} { return r.done }
+
+// Err returns why the receiver ended before it was closed; nil otherwise.
+func (r *Receiver) Err() error { return r.failure() }
+
+// Group returns the group and port that are heard.
+func (r *Receiver) Group() netip.AddrPort { return r.conn.Group() }
+
+// Interface returns the interface on which the group was joined.
+func (r *Receiver) Interface() *net.Interface { return r.conn.Interface() }
+
+// Stats returns the counters. While much arrives they are up to 10 ms old.
+func (r *Receiver) Stats() ReceiverStats { return r.stats.get() }
