@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/gopgm/gopgm/internal/console"
+	"github.com/gopgm/gopgm/pgm/transfer"
+)
+
+// receiveFiles receives files beneath a directory.
+func receiveFiles(ctx context.Context, o *options, stdout, stderr io.Writer) int {
+	n := newNarrator(o, stdout, stderr)
+	defer n.display.Close()
+	n.display.Printf("listening on %v for files to put beneath %s", o.endpoint, console.Visible(o.dir))
+	summary, err := transfer.Receive(ctx, o.endpoint, o.config(n.display), transfer.ReceiveOptions{
+		Dir: o.dir, Once: o.once, Timeout: o.timeout, Name: o.name, Observe: n.observe,
+	})
+	n.display.Close()
+	if err != nil {
+		n.failed(err, summary)
+	}
+	return console.ExitStatus(err)
+}
+
+// narrator tells what happens: to a person on stderr, to a program, if it wants to know, on stdout.
+type narrator struct {
+	o       *options
+	display *console.Display
+	report  *console.Report
+	told    map[error]bool // what has been said of sessions need not be said again at the end
+}
+
+func newNarrator(o *options, reports, stderr io.Writer) *narrator {
+	n := &narrator{o: o, display: console.NewDisplay("pgmrecv", stderr, o.progress), report: console.NewReport(nil)}
+	if o.json {
+		n.report = console.NewReport(reports)
+	}
+	return n
+}
+
+func (n *narrator) observe(e transfer.Event) {
+	n.report.Write(console.NewTransferReport(e))
+	say := n.display.Printf
+	switch e.Kind {
+	case transfer.Began:
+		text := fmt.Sprintf("receiving %s, %s, from %s", console.Plural(e.Objects, "file"), console.FormatSize(e.Total), e.Peer)
+		if e.Resumed > 0 {
+			text += fmt.Sprintf("; %s of it are here from before", console.FormatSize(e.Resumed))
+		}
+		say("%s", text)
+		if n.o.verbose {
+			say("session %s", e.Session)
+		}
+	case transfer.Progress:
+		note := ""
+		if e.Repaired > 0 {
+			note = fmt.Sprintf("%d packets repaired", e.Repaired)
+		}
+		n.display.Progress(e.Session, console.Status{Name: "from " + e.Peer, Done: e.Bytes, Total: e.Total, Rate: e.Rate, ETA: e.ETA, Note: note})
+	case transfer.Complete:
+		if !e.Dir {
+			say("%s: complete, %s in %s (%s), digest right, %d lost packets repaired", console.Visible(e.Name), console.FormatSize(e.Size),
+				console.FormatDuration(e.Duration), console.FormatRate(e.Rate), e.Repaired)
+			if n.o.verbose {
+				say("%s: blake3 %x", console.Visible(e.Name), e.Digest)
+			}
+		}
+	case transfer.Refused, transfer.Failed:
+		if e.Name == "" {
+			say("session from %s: %v", e.Peer, e.Err)
+		} else {
+			say("%s: %v", console.Visible(e.Name), e.Err)
+		}
+	case transfer.Done:
+		n.display.Finish(e.Session)
+		if e.Err != nil {
+			say("session from %s ended early: %v", e.Peer, e.Err)
+		} else if e.Objects > 1 {
+			say("session from %s: %s, %s in %s (%s)", e.Peer, console.Plural(e.Objects, "file"), console.FormatSize(e.Bytes),
+				console.FormatDuration(e.Duration), console.FormatRate(e.Rate))
+		}
+	}
+}
+
+// failed says why the program ends with an error.
+func (n *narrator) failed(err error, s *transfer.Summary) {
+	n.report.Write(map[string]any{"event": "error", "error": err.Error()})
+	switch {
+	case errors.Is(err, context.Canceled):
+		n.display.Printf("interrupted; what is not complete can be taken up again")
+	case errors.Is(err, transfer.ErrTimeout):
+		n.display.Printf("no session began within %v; is a sender running, on this endpoint and network?", n.o.timeout)
+	default:
+		n.display.Printf("%s", strings.TrimPrefix(err.Error(), "pgmrecv: "))
+	}
+}

@@ -1,0 +1,40 @@
+// Command pgmrecv receives what pgmsend and other PGM sources send: files, streams, messages.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/gopgm/gopgm/internal/console"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program: what it is given, where it writes, its exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseOptions(args)
+	switch {
+	case err != nil:
+		fmt.Fprintf(stderr, "pgmrecv: %v\npgmrecv: --help lists the flags\n", err)
+		return console.ExitUsage
+	case o.help:
+		io.WriteString(stdout, usage)
+		return console.ExitOK
+	case o.version:
+		fmt.Fprintln(stdout, console.Version("pgmrecv"))
+		return console.ExitOK
+	case o.stdout && !o.lines:
+		return receiveStreams(ctx, o, stdout, stderr)
+	case o.lines:
+		return receiveLines(ctx, o, stdout, stderr)
+	}
+	return receiveFiles(ctx, o, stdout, stderr)
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/gopgm/gopgm/internal/console"
+	"github.com/gopgm/gopgm/pgm"
+	"github.com/gopgm/gopgm/pgm/transfer"
+)
+
+// config returns the configuration of the sockets that the command line asks for.
+func (o *options) config(d *console.Display) pgm.Config {
+	c := pgm.Config{Drop: o.drop, Logger: slog.New(console.NewLogHandler(d, o.verbose))}
+	if o.timeout > 0 {
+		c.Receiver.PeerExpiry = o.timeout
+	}
+	return c
+}
+
+// streamReport is what reports for machines say of a stream.
+type streamReport struct {
+	Event  string  `json:"event"` // began, done
+	Source string  `json:"source"`
+	Bytes  int64   `json:"bytes"`
+	Second float64 `json:"seconds,omitempty"`
+	Error  string  `json:"error,omitempty"`
+}
+
+// receiveStreams writes the stream of one source after the other to stdout. What other sources send meanwhile is not received.
+func receiveStreams(ctx context.Context, o *options, stdout, stderr io.Writer) int {
+	n := newNarrator(o, stderr, stderr) // stdout has the data
+	defer n.display.Close()
+	l, err := (&pgm.ListenConfig{Config: o.config(n.display)}).Listen(ctx, "", o.endpoint.String())
+	if err != nil {
+		n.failed(err, nil)
+		return console.ExitStatus(err)
+	}
+	defer l.Close()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	n.display.Printf("listening on %v for a stream", o.endpoint)
+	for {
+		if o.timeout > 0 {
+			l.SetDeadline(time.Now().Add(o.timeout))
+		}
+		conn, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			n.failed(ctx.Err(), nil)
+			return console.ExitInterrupted
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			n.failed(transfer.ErrTimeout, nil)
+			return console.ExitFailure
+		case err != nil:
+			n.failed(err, nil)
+			return console.ExitStatus(err)
+		}
+		l.SetDeadline(time.Time{})
+		stop := turnAway(ctx, l, n)
+		err = n.stream(ctx, conn, stdout)
+		stop()
+		if ctx.Err() != nil {
+			n.failed(ctx.Err(), nil)
+			return console.ExitInterrupted
+		}
+		if o.once || isOutput(err) {
+			return console.ExitStatus(err)
+		}
+	}
+}
+
+// errOutput is what is wrong with standard output: nothing more can be written.
+var errOutput = errors.New("standard output")
+
+func outputError(err error) error { return fmt.Errorf("%w: %w", errOutput, err) }
+
+func isOutput(err error) bool { return errors.Is(err, errOutput) }
+
+// stream writes what comes from one source to stdout.
+func (n *narrator) stream(ctx context.Context, conn net.Conn, stdout io.Writer) error {
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	source, start := conn.RemoteAddr().String(), time.Now()
+	if n.o.verbose {
+		n.display.Printf("stream from %s", source)
+	}
+	n.report.Write(streamReport{Event: "began", Source: source})
+	w := &output{w: stdout}
+	in := bufio.NewReaderSize(conn, 256<<10)
+	var err error
+	if transfer.IsTransfer(in) {
+		err = transfer.DecodeStream(in, w)
+	} else {
+		_, err = in.WriteTo(w)
+	}
+	if w.err != nil {
+		err = outputError(w.err)
+	}
+	r := streamReport{Event: "done", Source: source, Bytes: w.n, Second: time.Since(start).Seconds()}
+	if err != nil && ctx.Err() == nil {
+		r.Error = err.Error()
+		n.display.Printf("stream from %s ended early, after %s: %v", source, console.FormatSize(w.n), err)
+	}
+	n.report.Write(r)
+	return err
+}
+
+// output counts what is written, and keeps apart the errors that are its own.
+type output struct {
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	o.n += int64(n)
+	if err != nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// turnAway refuses the sources that are heard while standard output belongs to another, until the function that it returns is called.
+func turnAway(ctx context.Context, l *pgm.Listener, n *narrator) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			n.display.Printf("%v sends too, and is not received: standard output takes one stream at a time", conn.RemoteAddr())
+			conn.Close()
+		}
+	}()
+	return func() {
+		l.SetDeadline(time.Unix(1, 0))
+		<-done
+		l.SetDeadline(time.Time{})
+	}
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/gopgm/gopgm/internal/console"
+	"github.com/gopgm/gopgm/pgm/transfer"
+)
+
+// sendFiles sends the files and trees that the command line names.
+func sendFiles(ctx context.Context, o *options, stdout, stderr io.Writer) int {
+	n := newNarrator(o, stdout, stderr)
+	defer n.display.Close()
+	summary, err := transfer.Send(ctx, o.endpoint, o.config(n), o.paths, transfer.SendOptions{
+		Expect: o.expect, ExpectFrom: o.expectFrom, Timeout: o.timeout, Linger: o.linger, Observe: n.observe,
+	})
+	n.display.Close()
+	n.conclude(summary, err)
+	return console.ExitStatus(err)
+}
+
+// narrator tells what happens: to a person on stderr, to a program, if it wants to know, on stdout.
+type narrator struct {
+	o       *options
+	display *console.Display
+	report  *console.Report
+}
+
+func newNarrator(o *options, stdout, stderr io.Writer) *narrator {
+	n := &narrator{o: o, display: console.NewDisplay("pgmsend", stderr, o.progress), report: console.NewReport(nil)}
+	if o.json {
+		n.report = console.NewReport(stdout)
+	}
+	return n
+}
+
+func (n *narrator) observe(e transfer.Event) {
+	if e.Kind != transfer.Done { // conclude reports that, with all that is known by then
+		n.report.Write(console.NewTransferReport(e))
+	}
+	say := n.display.Printf
+	switch e.Kind {
+	case transfer.Began:
+		say("sending %s, %s, to %v", console.Plural(e.Objects, "file"), console.FormatSize(e.Total), n.o.endpoint)
+		if n.o.verbose {
+			say("session %s", e.Session)
+		}
+	case transfer.Progress:
+		note := console.Plural(e.Receivers, "receiver")
+		if e.Finished > 0 {
+			note += fmt.Sprintf(", %d finished", e.Finished)
+		}
+		n.display.Progress(e.Session, console.Status{Name: "sent", Done: e.Bytes, Total: e.Total, Rate: e.Rate, ETA: e.ETA, Note: note})
+	case transfer.Complete:
+		if n.o.verbose {
+			say("sent %s, %s, blake3 %x", console.Visible(e.Name), console.FormatSize(e.Size), e.Digest)
+		}
+	case transfer.Refused, transfer.Failed:
+		say("%s: %v", console.Visible(e.Name), e.Err)
+	case transfer.NoReceiver:
+		if e.Expected == 0 && len(e.Missing) == 0 {
+			say("no receiver has answered so far; sending all the same (--expect N would wait for N of them)")
+		} else {
+			say("no receiver has answered so far; waiting for %s", n.awaited(e))
+		}
+	case transfer.Waiting:
+		say("%d of %d receivers %s; waiting for %s", n.present(e), e.Expected, n.doing(e), n.awaited(e))
+	case transfer.Receipt:
+		n.receipt(e.Receiver)
+	}
+}
+
+func (n *narrator) present(e transfer.Event) int {
+	if e.Bytes > 0 {
+		return e.Finished
+	}
+	return e.Receivers
+}
+
+func (n *narrator) doing(e transfer.Event) string {
+	if e.Bytes > 0 {
+		return "have finished"
+	}
+	return "are there"
+}
+
+func (n *narrator) awaited(e transfer.Event) string {
+	if len(e.Missing) > 0 {
+		return console.Visible(strings.Join(e.Missing, ", "))
+	}
+	return console.Plural(max(e.Expected-n.present(e), 1), "more receiver")
+}
+
+func (n *narrator) receipt(r *transfer.ReceiverSummary) {
+	switch {
+	case r.Finished:
+		n.outcome(*r)
+	case n.o.verbose && r.Objects == 0 && r.Failed == 0:
+		n.display.Printf("%s (%s) has begun", console.Visible(r.Name), r.Addr)
+	}
+}
+
+func (n *narrator) outcome(r transfer.ReceiverSummary) {
+	n.display.Printf("%s (%s) %s: %s, %s of %s, %d lost packets repaired", console.Visible(r.Name), r.Addr, console.Standing(r),
+		console.FormatDuration(r.Duration), console.Plural(r.Objects, "file"), console.FormatSize(r.Bytes), r.Repaired)
+	for _, p := range r.Problems {
+		n.display.Printf("%s: %s: %v", console.Visible(r.Name), console.Visible(p.Name), p.Err)
+	}
+}
+
+// conclude tells how it ended, naming each receiver.
+func (n *narrator) conclude(s *transfer.Summary, err error) {
+	r := console.TransferReport{Event: "done"}
+	if s != nil {
+		if len(s.Sessions) > 0 {
+			r = console.NewSessionReport(s.Sessions[len(s.Sessions)-1])
+		}
+		for _, v := range s.Receivers {
+			r.Receivers = append(r.Receivers, console.NewReceiverReport(v))
+			if !v.Finished {
+				n.display.Printf("%s (%s) did not finish", console.Visible(v.Name), v.Addr)
+			}
+		}
+		r.Missing = s.Missing
+		n.closing(s)
+	}
+	if err != nil {
+		r.Error = err.Error()
+		if errors.Is(err, context.Canceled) {
+			n.display.Printf("interrupted: the receivers were told")
+		} else {
+			n.display.Printf("%s", strings.TrimPrefix(err.Error(), "pgmsend: "))
+		}
+	}
+	n.report.Write(r)
+}
+
+// closing is the last line: what was sent, how fast, and who has it.
+func (n *narrator) closing(s *transfer.Summary) {
+	if len(s.Sessions) == 0 || s.Sessions[0].Bytes == 0 && s.Sessions[0].Objects == 0 {
+		return
+	}
+	e := s.Sessions[0]
+	var have []string
+	for _, v := range s.Receivers {
+		if console.Standing(v) == "complete" {
+			have = append(have, v.Name)
+		}
+	}
+	rate := 0.0
+	if e.Duration > 0 {
+		rate = float64(e.Bytes) / e.Duration.Seconds()
+	}
+	who := "no receiver has reported that it has them"
+	if len(have) > 0 {
+		who = console.Plural(len(have), "receiver") + " have them: " + console.Visible(strings.Join(have, ", "))
+		if len(have) == 1 {
+			who = "1 receiver has them: " + console.Visible(have[0])
+		}
+	}
+	n.display.Printf("sent %s, %s in %s (%s), %d packets again; %s", console.Plural(e.Objects, "file"), console.FormatSize(e.Bytes),
+		console.FormatDuration(e.Duration), console.FormatRate(rate), e.Repaired, who)
+}

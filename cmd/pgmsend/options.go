@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gopgm/gopgm/internal/console"
+	"github.com/gopgm/gopgm/pgm"
+)
+
+const usage = `Usage: pgmsend [flags] PATH...     send files and trees to every host that runs pgmrecv
+       pgmsend [flags] -           send standard input as a stream of octets
+       pgmsend [flags] --lines -   send standard input as messages, one for each line
+
+Each octet crosses the network once, however many hosts receive it; what a host
+misses is repaired, and every copy is verified.
+
+  -e, --endpoint ENDPOINT  where to send: [epgm://][INTERFACE;]GROUP[:PORT], the interface
+                           by name or address (default epgm://239.192.77.71:7500)
+      --rate RATE          send at most RATE bits a second, repairs and headers included,
+                           e.g. 490M or 2.5G (default: nine tenths of the interface's
+                           speed, or 1G if the system does not tell it)
+      --ttl N              let packets pass N-1 routers, 1 to 255 (default 16)
+      --expect N           wait for N receivers before sending, and until they have finished
+      --expect-from LIST   likewise for the receivers named, separated by commas
+      --timeout DURATION   how long to wait for them to begin, and how long one may fall
+                           silent, e.g. 30s or 5m (default 30s)
+      --linger DURATION    how long to repair, at the end, for receivers that have not said
+                           that they are there (default 2s)
+      --lines              send each line of standard input as one message
+      --progress MODE      auto (bars on a terminal), plain (a line a second), none
+      --json               report on standard output, one JSON object a line
+  -v, --verbose            say more
+      --version            print the version and exit
+  -h, --help               print this and exit
+
+Exit status: 0 all sent, and all expected receivers have it; 1 failure; 2 usage;
+4 session reset; 5 not every expected receiver finished; 130 interrupted.
+`
+
+// options are the command line of pgmsend.
+type options struct {
+	endpoint   pgm.Endpoint
+	rate       console.RateFlag
+	ttl        int
+	expect     int
+	expectFrom []string
+	timeout    time.Duration
+	linger     time.Duration
+	lines      bool
+	progress   console.Mode
+	json       bool
+	verbose    bool
+	version    bool
+	help       bool
+	paths      []string
+}
+
+// stream reports whether standard input is sent.
+func (o *options) stream() bool { return len(o.paths) == 1 && o.paths[0] == "-" }
+
+func parseOptions(args []string) (*options, error) {
+	var o options
+	var endpoint, progress, from string
+	f := console.NewFlags("pgmsend")
+	f.StringVarP(&endpoint, "endpoint", "e", pgm.DefaultEndpoint, "")
+	f.Var(&o.rate, "rate", "")
+	f.IntVar(&o.ttl, "ttl", 0, "")
+	f.IntVar(&o.expect, "expect", 0, "")
+	f.StringVar(&from, "expect-from", "", "")
+	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "")
+	f.DurationVar(&o.linger, "linger", 2*time.Second, "")
+	f.BoolVar(&o.lines, "lines", false, "")
+	f.StringVar(&progress, "progress", "auto", "")
+	f.BoolVar(&o.json, "json", false, "")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "")
+	f.BoolVar(&o.version, "version", false, "")
+	f.BoolVarP(&o.help, "help", "h", false, "")
+	if err := f.Parse(args); err != nil {
+		return nil, errors.New(console.Complaint(err))
+	}
+	if o.help || o.version {
+		return &o, nil
+	}
+	o.paths = f.Args()
+	var err error
+	if o.endpoint, err = pgm.ParseEndpoint(endpoint); err != nil {
+		return nil, err
+	}
+	if o.progress, err = console.ParseMode(progress); err != nil {
+		return nil, fmt.Errorf("--progress: %w", err)
+	}
+	for _, name := range strings.Split(from, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			o.expectFrom = append(o.expectFrom, name)
+		}
+	}
+	switch {
+	case len(o.paths) == 0:
+		return nil, errors.New("nothing to send: name files or directories, or - for standard input")
+	case f.Changed("ttl") && (o.ttl < 1 || o.ttl > 255):
+		return nil, fmt.Errorf("--ttl %d: want 1 to 255", o.ttl)
+	case o.expect < 0:
+		return nil, fmt.Errorf("--expect %d: want the number of receivers", o.expect)
+	case o.timeout <= 0:
+		return nil, fmt.Errorf("--timeout %v: want a duration above zero", o.timeout)
+	case o.linger < 0:
+		return nil, fmt.Errorf("--linger %v: want a duration", o.linger)
+	case o.lines && !o.stream():
+		return nil, errors.New("--lines sends standard input: the one operand is -")
+	case o.stream() && (o.expect > 0 || o.expectFrom != nil):
+		return nil, errors.New("--expect and --expect-from are for files: the receivers of a stream do not report")
+	}
+	for _, p := range o.paths {
+		if p == "-" && len(o.paths) > 1 {
+			return nil, errors.New("- (standard input) cannot be sent together with files")
+		}
+		if p == "" {
+			return nil, errors.New("an empty path names nothing")
+		}
+	}
+	if o.linger == 0 {
+		o.linger = -1 // for the library, zero is the default
+	}
+	return &o, nil
+}

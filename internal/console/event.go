@@ -1,0 +1,107 @@
+package console
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/gopgm/gopgm/pgm/transfer"
+)
+
+// TransferReport is an event of a transfer as reports for machines have it. Fields are only ever added.
+type TransferReport struct {
+	Event     string           `json:"event"`
+	Time      time.Time        `json:"time"`
+	Session   string           `json:"session,omitempty"`
+	Source    string           `json:"source,omitempty"`
+	Name      string           `json:"name,omitempty"`
+	Dir       bool             `json:"dir,omitempty"`
+	Size      *int64           `json:"size,omitempty"`
+	Digest    string           `json:"blake3,omitempty"`
+	Objects   int              `json:"objects,omitempty"`
+	Bytes     int64            `json:"bytes"`
+	Total     int64            `json:"total,omitempty"`
+	Resumed   int64            `json:"resumed,omitempty"`
+	Seconds   float64          `json:"seconds,omitempty"`
+	Rate      float64          `json:"bits_per_second,omitempty"`
+	ETA       float64          `json:"eta_seconds,omitempty"`
+	Lost      uint64           `json:"lost"`
+	Repaired  uint64           `json:"repaired"`
+	Begun     int              `json:"receivers_begun,omitempty"`
+	Finished  int              `json:"receivers_finished,omitempty"`
+	Expected  int              `json:"expected,omitempty"`
+	Missing   []string         `json:"missing,omitempty"`
+	Receiver  *ReceiverReport  `json:"receiver,omitempty"`
+	Receivers []ReceiverReport `json:"receivers,omitempty"`
+	Error     string           `json:"error,omitempty"`
+
+	// Counters of the engine and the sockets, when a session is over.
+	ODATA       uint64 `json:"odata,omitempty"`
+	RDATA       uint64 `json:"rdata,omitempty"`
+	SPMs        uint64 `json:"spms,omitempty"`
+	NAKs        uint64 `json:"naks,omitempty"`
+	NCFs        uint64 `json:"ncfs,omitempty"`
+	KernelDrops uint64 `json:"kernel_drops,omitempty"`
+	Dropped     uint64 `json:"dropped,omitempty"` // by --drop
+	Malformed   uint64 `json:"malformed,omitempty"`
+}
+
+// ReceiverReport is what a receiver has told the sender.
+type ReceiverReport struct {
+	Name     string   `json:"name"`
+	Addr     string   `json:"address"`
+	Status   string   `json:"status"` // complete, incomplete or begun
+	Objects  int      `json:"objects"`
+	Failed   int      `json:"failed"`
+	Bytes    int64    `json:"bytes"`
+	Lost     uint64   `json:"lost"`
+	Repaired uint64   `json:"repaired"`
+	Seconds  float64  `json:"seconds"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// NewTransferReport returns the report of an event.
+func NewTransferReport(e transfer.Event) TransferReport {
+	r := TransferReport{
+		Event: e.Kind.String(), Time: e.Time, Session: e.Session, Source: e.Peer, Name: e.Name, Dir: e.Dir,
+		Objects: e.Objects, Bytes: e.Bytes, Total: e.Total, Resumed: e.Resumed,
+		Seconds: e.Duration.Seconds(), Rate: e.Rate * 8, ETA: e.ETA.Seconds(), Lost: e.Lost, Repaired: e.Repaired,
+		Begun: e.Receivers, Finished: e.Finished, Expected: e.Expected, Missing: e.Missing,
+	}
+	if e.Kind == transfer.Complete {
+		r.Size, r.Bytes = &e.Size, e.Size
+		if !e.Dir {
+			r.Digest = hex.EncodeToString(e.Digest[:])
+		}
+	}
+	if e.Err != nil {
+		r.Error = e.Err.Error()
+	}
+	if e.Receiver != nil {
+		v := NewReceiverReport(*e.Receiver)
+		r.Receiver = &v
+	}
+	return r
+}
+
+// NewReceiverReport returns the report of what a receiver has told.
+func NewReceiverReport(s transfer.ReceiverSummary) ReceiverReport {
+	r := ReceiverReport{
+		Name: s.Name, Addr: s.Addr, Status: Standing(s), Objects: s.Objects, Failed: s.Failed, Bytes: s.Bytes,
+		Lost: s.Lost, Repaired: s.Repaired, Seconds: s.Duration.Seconds(),
+	}
+	for _, p := range s.Problems {
+		r.Problems = append(r.Problems, p.Name+": "+p.Err.Error())
+	}
+	return r
+}
+
+// Standing says in a word how far a receiver is.
+func Standing(s transfer.ReceiverSummary) string {
+	switch {
+	case s.Finished && s.Failed == 0:
+		return "complete"
+	case s.Finished:
+		return "incomplete"
+	}
+	return "begun"
+}
