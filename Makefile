@@ -1,0 +1,35 @@
+# make demo    three receivers that lose packets, a sender and a file, on this one host; no privilege needed
+# make test    everything that can be checked here; as root it installs the Debian packages that some tests need
+# make build   the programs, into bin/
+# make bench   the benchmarks of the packages (BENCH=regexp)
+# make fuzz    every fuzz target for FUZZTIME
+# make lab     throughput between network namespaces; root (LAB="flags": make lab LAB=--help)
+# make clean   what these made
+
+GO ?= go
+BENCH ?= .
+FUZZTIME ?= 30s
+LAB ?=
+
+.PHONY: build demo test bench fuzz lab clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+demo: build
+	sh scripts/demo.sh
+
+test:
+	GO='$(GO)' sh scripts/test.sh
+
+bench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz:
+	GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh scripts/fuzz.sh
+
+lab: build
+	$(GO) run ./internal/lab $(LAB)
+
+clean:
+	rm -rf bin
