@@ -17,7 +17,7 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
 
 demo: build
-	sh scripts/demo.sh
+	GO='$(GO)' sh scripts/demo.sh
 
 test:
 	GO='$(GO)' sh scripts/test.sh
