@@ -224,9 +224,9 @@ func checkInterface(ifi *net.Interface) error {
 	now, err := net.InterfaceByIndex(ifi.Index)
 	switch {
 	case err != nil || now.Name != ifi.Name:
-		return fmt.Errorf("netio: interface %s: %w", ifi.Name, errGone)
+		return fmt.Errorf("interface %s: %w", ifi.Name, errGone)
 	case now.Flags&net.FlagUp == 0:
-		return fmt.Errorf("netio: interface %s: %w", ifi.Name, errDown)
+		return fmt.Errorf("interface %s: %w", ifi.Name, errDown)
 	}
 	return nil
 }

@@ -6,19 +6,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// vlen is how many messages one system call moves at most.
-const vlen = 64
-
 // controlSize is room for the control messages of one message: UDP_SEGMENT or UDP_GRO, and a time
 // to live.
 const controlSize = 64
 
 // messages are the arguments of recvmmsg and sendmmsg, made once and used again.
 type messages struct {
-	headers [vlen]header
-	iovecs  [vlen]unix.Iovec
-	names   [vlen]unix.RawSockaddrInet6 // or an Inet4, which is shorter
-	control [vlen][controlSize]byte
+	headers []header
+	iovecs  []unix.Iovec
+	names   []unix.RawSockaddrInet6 // or an Inet4, which is shorter
+	control [][controlSize]byte
 }
 
 // header is the kernel's struct mmsghdr.
@@ -27,8 +24,9 @@ type header struct {
 	Len uint32
 }
 
-func newMessages() *messages {
-	m := new(messages)
+// newMessages makes n messages.
+func newMessages(n int) messages {
+	m := messages{make([]header, n), make([]unix.Iovec, n), make([]unix.RawSockaddrInet6, n), make([][controlSize]byte, n)}
 	for i := range m.headers {
 		h := &m.headers[i]
 		h.Iov = &m.iovecs[i]
@@ -40,7 +38,7 @@ func newMessages() *messages {
 }
 
 // setData points a message at its data.
-func (m *messages) setData(i int, data []byte) {
+func (m messages) setData(i int, data []byte) {
 	m.iovecs[i].Base = unsafe.SliceData(data)
 	m.iovecs[i].SetLen(len(data))
 }

@@ -108,7 +108,11 @@ func (u *udpConn) checkRoute() error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("there is no IPv6 multicast route (%w): use an IPv4 group or, as root, ip -6 route add local ff00::/8 dev %s table local", err, u.link.ifi.Name)
+	kind := "multicast"
+	if u.link.ifi.Flags&net.FlagLoopback != 0 {
+		kind = "local"
+	}
+	return fmt.Errorf("there is no IPv6 multicast route (%w): use an IPv4 group or, as root, ip -6 route add %s ff00::/8 dev %s table local", err, kind, u.link.ifi.Name)
 }
 
 func (u *udpConn) Readers() []Reader         { return u.readers }
@@ -117,9 +121,15 @@ func (u *udpConn) Group() netip.AddrPort     { return u.config.Group }
 func (u *udpConn) Interface() *net.Interface { return u.link.ifi }
 func (u *udpConn) MTU() int                  { return min(u.link.ifi.MTU, 65535) }
 func (u *udpConn) Overhead() int             { return u.config.overhead() }
-func (u *udpConn) Check() error              { return checkInterface(u.link.ifi) }
 
 func (u *udpConn) WriteBatch(msgs []Message) (int, error) { return u.writer.write(msgs) }
+
+func (u *udpConn) Check() error {
+	if err := checkInterface(u.link.ifi); err != nil {
+		return fmt.Errorf("netio: %w", err)
+	}
+	return nil
+}
 
 func (u *udpConn) Stats() Stats {
 	u.mu.Lock()

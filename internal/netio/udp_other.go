@@ -89,7 +89,13 @@ func (u *udpConn) Group() netip.AddrPort     { return u.config.Group }
 func (u *udpConn) Interface() *net.Interface { return u.link.ifi }
 func (u *udpConn) MTU() int                  { return min(u.link.ifi.MTU, 65535) }
 func (u *udpConn) Overhead() int             { return u.config.overhead() }
-func (u *udpConn) Check() error              { return checkInterface(u.link.ifi) }
+
+func (u *udpConn) Check() error {
+	if err := checkInterface(u.link.ifi); err != nil {
+		return fmt.Errorf("netio: %w", err)
+	}
+	return nil
+}
 
 func (u *udpConn) Stats() Stats {
 	s := u.count.stats()
@@ -162,7 +168,7 @@ func (u *udpConn) writeOne(d []byte, to netip.AddrPort) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EMSGSIZE):
-		return writeError(u.local, to, errTooBig(len(d), u.MTU()-u.Overhead()))
+		return writeError(u.local, to, errTooBig(len(d), min(u.MTU()-u.Overhead(), MaxPayload)))
 	case err != nil && !errors.Is(err, net.ErrClosed):
 		if cerr := checkInterface(u.link.ifi); cerr != nil {
 			err = fmt.Errorf("%w (%w)", cerr, err)

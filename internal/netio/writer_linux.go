@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -20,10 +19,10 @@ type writer struct {
 	sock socket
 	gso  atomic.Bool // until the kernel refuses
 
-	*messages
-	segment [vlen]int    // what control holds: the segment size, 0 for none,
-	ttl     [vlen]int    // and the time to live, 0 for none
-	ends    [vlen]cursor // where in the caller's messages each one ends
+	messages
+	segment [writes]int    // what control holds: the segment size, 0 for none,
+	ttl     [writes]int    // and the time to live, 0 for none
+	ends    [writes]cursor // where in the caller's messages each one ends
 	to      destinations
 
 	// What send works on: a closure would have to be allocated for each call.
@@ -31,13 +30,18 @@ type writer struct {
 	n     int
 	sent  int
 	errno unix.Errno
+
+	suspect bool // the last message was refused as it was, and is now being tried split
 }
+
+// writes is how many messages one system call takes at most.
+const writes = 64
 
 // cursor is a place in the caller's messages: the index of one, and an offset in its data.
 type cursor struct{ message, offset int }
 
 func newWriter(u *udpConn, s socket) *writer {
-	w := &writer{conn: u, sock: s, messages: newMessages(), to: destinations{link: u.link}}
+	w := &writer{conn: u, sock: s, messages: newMessages(writes), to: destinations{link: u.link}}
 	w.send = w.sendmmsg
 	// An old kernel does not know the option; that a device or a tunnel cannot do it shows when
 	// something is sent.
@@ -67,13 +71,15 @@ func (w *writer) write(msgs []Message) (int, error) {
 		if w.sent > 0 {
 			w.account()
 			at = w.ends[w.sent-1]
-			pause = 0
+			pause, w.suspect = 0, false
 			continue
 		}
 		w.conn.count.writeErrors.Add(1)
 		switch {
 		case w.refused():
-			w.gso.Store(false) // and again, split
+			// If it goes split, that is how it will be done from now on.
+			w.gso.Store(false)
+			w.suspect = true
 		case w.errno == unix.ENOBUFS || w.errno == unix.ENOMEM:
 			if pause = 2*pause + minPause; pause > maxPause {
 				// The kernel had its time. What it has no memory for is lost, as on the wire.
@@ -84,6 +90,10 @@ func (w *writer) write(msgs []Message) (int, error) {
 		case w.errno == unix.ECONNREFUSED:
 			// The answer to something that was sent before. It was taken off by this error.
 		default:
+			if w.suspect { // it was not the splitting
+				w.gso.Store(true)
+				w.suspect = false
+			}
 			return at.message, w.failed(&msgs[at.message])
 		}
 	}
@@ -98,7 +108,7 @@ const (
 
 // fill lays out as many messages to the kernel as it can from a place on.
 func (w *writer) fill(msgs []Message, at cursor) (n int, err error) {
-	for n < vlen && at.message < len(msgs) {
+	for n < writes && at.message < len(msgs) {
 		m := &msgs[at.message]
 		size, segment := w.portion(m, at.offset)
 		length, err := w.to.put(&w.names[n], m.To)
@@ -170,13 +180,14 @@ func (w *writer) account() {
 	w.conn.count.wrote(datagrams, bytes)
 }
 
-// refused reports that the kernel did not take the first message because it was to split it.
+// refused reports that the kernel did not take the first message perhaps because it was to split it:
+// the interface cannot (EIO), or it does not know how.
 func (w *writer) refused() bool {
-	if w.segment[0] == 0 || !w.gso.Load() {
+	if w.segment[0] == 0 {
 		return false
 	}
 	switch w.errno {
-	case unix.EIO, unix.EINVAL, unix.EOPNOTSUPP, unix.ENOPROTOOPT, unix.EMSGSIZE:
+	case unix.EIO, unix.EINVAL, unix.EOPNOTSUPP, unix.ENOPROTOOPT:
 		return true
 	}
 	return false
@@ -188,11 +199,17 @@ func (w *writer) failed(m *Message) error {
 	ifi := w.conn.link.ifi
 	switch w.errno {
 	case unix.EMSGSIZE:
-		err = errTooBig(int(w.iovecs[0].Len), w.conn.MTU()-w.conn.Overhead())
+		size := int(w.iovecs[0].Len)
+		if w.segment[0] > 0 {
+			size = w.segment[0]
+		}
+		err = errTooBig(size, min(w.conn.MTU()-w.conn.Overhead(), MaxPayload))
+	case unix.EPERM:
+		err = fmt.Errorf("%w: a firewall on this host forbids it", err)
 	case unix.ENODEV, unix.ENXIO, unix.ENETDOWN, unix.ENETUNREACH, unix.EADDRNOTAVAIL, unix.EINVAL:
 		err = fmt.Errorf("interface %s: %w", ifi.Name, err)
-		if cerr := checkInterface(ifi); cerr != nil {
-			err = fmt.Errorf("%w (%w)", cerr, syscall.Errno(w.errno))
+		if gone := checkInterface(ifi); gone != nil {
+			err = fmt.Errorf("%w (%w)", gone, w.errno)
 		}
 	}
 	return writeError(w.conn.local, m.To, err)
