@@ -8,23 +8,15 @@ import (
 // repairs is the bounded queue of packets that wait to be repaired, first asked for, first sent, each once. A packet that is
 // asked for out of the order of its neighbours still leaves with them: what is consecutive is loaded and sent together.
 type repairs struct {
+	max     int            // packets that may wait
 	pending *window.Bitmap // those that wait; nil while there never was one
 	order   ring[packet.SQN]
+	// The order also has packets that no longer wait: they left with an older neighbour, or the trail passed them. It has
+	// room for as many of those as may wait, and is cleared of them when it is full.
 }
 
-// add queues s, which is in the window that begins at trail.
-func (r *repairs) add(s, trail packet.SQN) outcome {
-	if r.pending == nil {
-		r.pending = window.NewBitmap(trail, packet.MaxWindow)
-	}
-	switch {
-	case r.pending.Has(s):
-		return merged
-	case !r.order.push(s):
-		return dropped
-	}
-	r.pending.Add(s)
-	return added
+func newRepairs(max int) repairs {
+	return repairs{max: max, order: ring[packet.SQN]{max: 2 * max}}
 }
 
 type outcome uint8
@@ -35,23 +27,61 @@ const (
 	dropped
 )
 
+// add queues s, which is in the window that begins at trail.
+func (r *repairs) add(s, trail packet.SQN) outcome {
+	if r.pending == nil {
+		r.pending = window.NewBitmap(trail, packet.MaxWindow)
+	}
+	switch {
+	case r.pending.Has(s):
+		return merged
+	case r.pending.Len() >= r.max:
+		return dropped
+	}
+	if !r.order.push(s) {
+		r.compact()
+		r.order.push(s)
+	}
+	r.pending.Add(s)
+	return added
+}
+
+// compact takes out of the order what does not wait, and what is in it twice because it was asked for again since. It is linear,
+// and happens once for max calls of add at most.
+func (r *repairs) compact() {
+	n := r.order.n
+	for range n {
+		s := *r.order.front()
+		r.order.pop()
+		if r.pending.Has(s) {
+			r.order.push(s)
+			r.pending.Remove(s)
+		}
+	}
+	for i := range r.order.n {
+		r.pending.Add(*r.order.at(i))
+	}
+}
+
 // advance forgets what is before trail.
 func (r *repairs) advance(trail packet.SQN) {
 	if r.pending != nil {
 		r.pending.Advance(trail)
+		r.trim()
+	}
+}
+
+// trim takes from the front of the order what does not wait any more.
+func (r *repairs) trim() {
+	for r.order.n > 0 && !r.pending.Has(*r.order.front()) {
+		r.order.pop()
 	}
 }
 
 // next returns the packet that is to be repaired next, and how many that follow it wait too, itself counted, at most limit.
-// No packet waits when the count is 0.
+// One must wait.
 func (r *repairs) next(limit int) (first packet.SQN, n int) {
-	if r.len() == 0 {
-		return 0, 0
-	}
-	// What was sent with an older neighbour, and what the trail has passed, is still in the order.
-	for first = *r.order.front(); !r.pending.Has(first); first = *r.order.front() {
-		r.order.pop()
-	}
+	first = *r.order.front()
 	for n = 1; n < limit && r.pending.Has(first+packet.SQN(n)); n++ {
 	}
 	return first, n
@@ -61,6 +91,9 @@ func (r *repairs) next(limit int) (first packet.SQN, n int) {
 func (r *repairs) sent(first packet.SQN, n int) {
 	for i := range n {
 		r.pending.Remove(first + packet.SQN(i))
+	}
+	if n > 0 {
+		r.trim()
 	}
 }
 
@@ -101,7 +134,10 @@ func (r *ring[T]) push(v T) bool {
 }
 
 // front returns the oldest; there must be one.
-func (r *ring[T]) front() *T { return &r.slots[r.head] }
+func (r *ring[T]) front() *T { return r.at(0) }
+
+// at returns the one that i came before.
+func (r *ring[T]) at(i int) *T { return &r.slots[(r.head+i)%len(r.slots)] }
 
 func (r *ring[T]) pop() {
 	var zero T

@@ -30,14 +30,11 @@ func (s *Source) handleReport(now time.Time, from netip.AddrPort, h *packet.Head
 // those that it answers, so that it is known by the same TSI. It leaves after NCFs and SPMs, before data, within the rate.
 // Nothing is queued, and false returned, when MaxReports wait or body is longer than MaxTSDU. body is copied.
 func (s *Source) SendReport(to netip.AddrPort, body []byte) bool {
-	if s.state == done || len(body) > s.c.MaxTSDU {
+	if s.state == done || len(body) > s.c.MaxTSDU || s.reports.n == s.reports.max {
 		s.stats.ReportsDropped++
 		return false
 	}
-	if s.reports.n == s.reports.max {
-		s.stats.ReportsDropped++
-		return false
-	}
+	s.due = s.last
 	return s.reports.push(report{to: to, body: append([]byte(nil), body...)})
 }
 

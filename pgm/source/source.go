@@ -52,6 +52,7 @@ type Source struct {
 	endedAt time.Time // when FIN or RST became due
 	active  time.Time // when that, a request for a packet in the window, or its repair was last
 	due     time.Time // what NextTimeout returns
+	last    time.Time // of the last call that said what time it is
 	err     error
 
 	data  template
@@ -91,7 +92,7 @@ func New(c Config, now time.Time) (*Source, error) {
 		src:   c.Source.Addr().Unmap().WithZone(""),
 		group: c.Group.Addr().Unmap().WithZone(""),
 		trail: c.First, next: c.First,
-		due: now, share: min(max(int64(c.RepairShare*(1<<shareBits)), 1), 1<<shareBits-1),
+		due: now, last: now, share: min(max(int64(c.RepairShare*(1<<shareBits)), 1), 1<<shareBits-1),
 	}
 	s.ager, _ = c.Store.(Ager)
 	var err error
@@ -105,7 +106,7 @@ func New(c Config, now time.Time) (*Source, error) {
 	s.confirm = ncf.New(ncf.Config{
 		Source: s.src, Group: s.group, Hold: c.NCFHold, Rate: ncfRate(c.MaxRate), Overhead: c.Overhead,
 	})
-	s.repairs.order.max = c.MaxRepairs
+	s.repairs = newRepairs(c.MaxRepairs)
 	s.reports.max = c.MaxReports
 	s.nak.List = s.list[:0]
 	s.data = newTemplate(packet.Downstream(packet.TypeODATA, c.TSI, c.Dest))
@@ -236,6 +237,7 @@ func (s *Source) handleRequest(now time.Time, h *packet.Header, body []byte) err
 // settle brings the state up to now: the trail follows the store, a session that is to be closed finishes when all is sent, and
 // one that lingered long enough is done.
 func (s *Source) settle(now time.Time) {
+	s.last = now
 	if s.ager != nil {
 		s.ager.Age(now, s.next)
 	}

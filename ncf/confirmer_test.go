@@ -1,0 +1,184 @@
+package ncf
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gopgm/gopgm/nak"
+	"github.com/gopgm/gopgm/pgm/packet"
+)
+
+const ms = time.Millisecond
+
+var (
+	start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	src   = netip.MustParseAddr("192.0.2.1")
+	grp   = netip.MustParseAddr("239.192.77.71")
+)
+
+func asks(s packet.SQN, list ...packet.SQN) *nak.Packet {
+	return &nak.Packet{SQN: s, Source: src, Group: grp, List: list}
+}
+
+// send takes the NCFs that wait, and returns the first number of each.
+func send(f *Confirmer, now time.Time) (sent []packet.SQN) {
+	for p := f.Next(); p != nil; p = f.Next() {
+		sent = append(sent, p.SQN)
+		f.Sent(now)
+	}
+	return sent
+}
+
+// An NCF says what the NAK said, list included [3.6.4.1-01], [9.3.4-01].
+func TestNCFRepeatsTheNAK(t *testing.T) {
+	f := New(Config{Source: src, Group: grp})
+	if f.Next() != nil {
+		t.Fatal("an NCF waits before any NAK")
+	}
+	if v := f.Heard(start, asks(7, 9, 8)); v != Confirm {
+		t.Fatalf("verdict %d", v)
+	}
+	if p := f.Next(); p.SQN != 7 || !slices.Equal(p.List, []packet.SQN{9, 8}) || p.Source != src || p.Group != grp || f.Pending() != 1 {
+		t.Errorf("the NCF is %+v", p)
+	}
+}
+
+// The first NAK is confirmed at once, identical ones only after Hold [5.2-03].
+func TestIdenticalNAKsAreHeld(t *testing.T) {
+	f := New(Config{Source: src, Group: grp, Hold: 10 * ms})
+	var sent []time.Duration
+	for at := time.Duration(0); at <= 25*ms; at += ms {
+		now := start.Add(at)
+		f.Heard(now, asks(7))
+		if len(send(f, now)) > 0 {
+			sent = append(sent, at)
+		}
+	}
+	if !slices.Equal(sent, []time.Duration{0, 10 * ms, 20 * ms}) {
+		t.Errorf("NCFs at %v", sent)
+	}
+}
+
+// While an NCF waits for the rate, the same NAK does not queue another.
+func TestNAKIsHeldWhileItsNCFWaits(t *testing.T) {
+	f := New(Config{Source: src, Group: grp, Hold: ms})
+	f.Heard(start, asks(7, 8))
+	for i := range 1000 {
+		now := start.Add(time.Duration(i) * time.Second)
+		if v := f.Heard(now, asks(8)); v != Held || !f.Held(now, 7) {
+			t.Fatalf("verdict %d after %d s", v, i)
+		}
+	}
+	if f.Pending() != 1 {
+		t.Errorf("%d NCFs wait", f.Pending())
+	}
+}
+
+// A list is confirmed whole as soon as one of its numbers is not held.
+func TestListWithANewNumberIsConfirmed(t *testing.T) {
+	f := New(Config{Source: src, Group: grp})
+	f.Heard(start, asks(7, 8))
+	send(f, start)
+	if v := f.Heard(start, asks(7, 8, 9)); v != Confirm {
+		t.Errorf("verdict %d", v)
+	}
+	if p := f.Next(); p == nil || p.SQN != 7 || len(p.List) != 2 {
+		t.Errorf("the NCF is %+v", p)
+	}
+	for _, p := range []*nak.Packet{asks(9), asks(8, 9), asks(9, 8, 7)} {
+		if v := f.Heard(start, p); v != Held {
+			t.Errorf("%v: verdict %d", p, v)
+		}
+	}
+}
+
+// The queue is bounded; NCFs leave in the order of their NAKs [5.2-02].
+func TestQueueIsBounded(t *testing.T) {
+	f := New(Config{Source: src, Group: grp, Queue: 40})
+	var want []packet.SQN
+	for round := range 3 {
+		want = want[:0]
+		for i := range 100 {
+			s := packet.SQN(1000*round + i)
+			v := f.Heard(start, asks(s))
+			if (v == Confirm) != (i < 40) || i >= 40 && v != Dropped {
+				t.Fatalf("NAK %d: verdict %d", i, v)
+			}
+			if v == Confirm {
+				want = append(want, s)
+			}
+			if v == Dropped && f.Held(start, s) {
+				t.Fatal("a NAK that was dropped counts as confirmed")
+			}
+		}
+		for i := range 10 { // so that the next round begins somewhere else in the ring
+			if f.Next().SQN != want[i] {
+				t.Fatalf("NCF %v leaves, want %v", f.Next().SQN, want[i])
+			}
+			f.Sent(start)
+		}
+		if got := send(f, start); !slices.Equal(got, want[10:]) {
+			t.Fatalf("NCFs %v leave, want %v", got, want[10:])
+		}
+	}
+	f.Sent(start) // none waits: nothing happens
+}
+
+// NCFs take no more than Rate, headers counted [5.2-02].
+func TestRateIsBounded(t *testing.T) {
+	const rate, overhead = 100_000, 28
+	f := New(Config{Source: src, Group: grp, Rate: rate, Overhead: overhead})
+	octets := 0
+	s := packet.SQN(0)
+	for at := time.Duration(0); at < 10*time.Second; at += 100 * time.Microsecond {
+		now := start.Add(at)
+		p := asks(s, s+1, s+2)
+		s += 3
+		if f.Heard(now, p) == Confirm {
+			octets += p.Len() + overhead
+		}
+		send(f, now)
+	}
+	if most := 10*rate + rate/16; octets > most || octets < 9*rate {
+		t.Errorf("NCFs of %d octets in 10 s, want some %d", octets, 10*rate)
+	}
+	f.SetRate(0)
+	for i := range 1000 {
+		if v := f.Heard(start, asks(packet.SQN(1<<20+i))); v != Confirm {
+			t.Fatalf("without a rate: verdict %d", v)
+		}
+	}
+}
+
+// A newer number that shares a place with an older one costs the older its hold, nothing else.
+func TestTableForgetsTheOlder(t *testing.T) {
+	f := New(Config{Source: src, Group: grp, Hold: time.Hour})
+	f.Heard(start, asks(1))
+	f.Heard(start, asks(1+slotCount))
+	if f.Held(start, 1) || !f.Held(start, 1+slotCount) {
+		t.Error("the newer is not held, or the older still is")
+	}
+	send(f, start)
+	if f.Held(start, 1) || !f.Held(start, 1+slotCount) {
+		t.Error("once sent, the newer is not held, or the older is")
+	}
+}
+
+func TestConfirmingDoesNotAllocate(t *testing.T) {
+	f := New(Config{Source: src, Group: grp})
+	p := asks(0, 1, 2, 3)
+	now := start
+	round := func() {
+		now = now.Add(ms)
+		f.Heard(now, p)
+		p.SQN++
+		f.Next()
+		f.Sent(now)
+	}
+	round()
+	if n := testing.AllocsPerRun(1000, round); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
