@@ -28,7 +28,7 @@ bench:
 fuzz:
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh scripts/fuzz.sh
 
-lab: build
+lab:
 	$(GO) run ./internal/lab $(LAB)
 
 clean:

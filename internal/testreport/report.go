@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -90,7 +91,7 @@ func (r *report) testEnds(e event) {
 		r.skips = append(r.skips, e.Package+" "+e.Test+": "+reason(said))
 	case "fail":
 		r.failed++
-		fmt.Fprint(r.w, said)
+		fmt.Fprint(r.w, shorten(said))
 	}
 }
 
@@ -115,7 +116,7 @@ func (r *report) packageEnds(e event) {
 func (r *report) unfinished(chosen func(test) bool) {
 	for id := range r.said {
 		if chosen(id) {
-			fmt.Fprint(r.w, r.take(id))
+			fmt.Fprint(r.w, shorten(r.take(id)))
 		}
 	}
 }
@@ -140,6 +141,19 @@ func (r *report) close() {
 		}
 	}
 	fmt.Fprintf(r.w, "\n%d passed, %d failed, %d skipped\n", r.passed, r.failed, r.skipped)
+}
+
+// maxLines is how much of what a failed test said is shown: a test that fails a thousand times over says the same each time.
+const maxLines = 120
+
+// shorten leaves out the middle of a text that is too long.
+func shorten(said string) string {
+	lines := slices.Collect(strings.Lines(said))
+	if len(lines) <= maxLines {
+		return said
+	}
+	head, tail := lines[:maxLines/2], lines[len(lines)-maxLines/2:]
+	return strings.Join(head, "") + fmt.Sprintf("... %d lines ...\n", len(lines)-maxLines) + strings.Join(tail, "")
 }
 
 // place is the file and line that the testing package puts in front of what a test says.

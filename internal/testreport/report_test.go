@@ -94,6 +94,16 @@ func TestFailuresAreShownWhole(t *testing.T) {
 	}
 }
 
+func TestTheMiddleOfALongFailureIsLeftOut(t *testing.T) {
+	got, _ := reported(t,
+		event{"output", "p", "TestA", "first\n" + strings.Repeat("again\n", 10000) + "last\n"},
+		event{"fail", "p", "TestA", ""},
+	)
+	if !strings.HasPrefix(got, "first\nagain\n") || !strings.Contains(got, "... 9882 lines ...\n") || !strings.Contains(got, "again\nlast\n") {
+		t.Errorf("got %d octets: %.100q", len(got), got)
+	}
+}
+
 func TestOtherLinesArePassedOn(t *testing.T) {
 	var out strings.Builder
 	r := newReport(&out)
