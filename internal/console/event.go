@@ -105,3 +105,15 @@ func Standing(s transfer.ReceiverSummary) string {
 	}
 	return "begun"
 }
+
+// NewSessionReport returns the report with which a session ends.
+func NewSessionReport(s transfer.SessionSummary) TransferReport {
+	r := TransferReport{
+		Event: transfer.Done.String(), Time: time.Now(), Session: s.Session, Source: s.From, Objects: s.Objects, Bytes: s.Bytes,
+		Seconds: s.Duration.Seconds(), Lost: s.Lost, Repaired: s.Repaired,
+	}
+	if s.Duration > 0 {
+		r.Rate = float64(s.Bytes) * 8 / s.Duration.Seconds()
+	}
+	return r
+}
