@@ -65,6 +65,9 @@ func (r *report) event(e event) {
 	id := test{e.Package, e.Test}
 	switch e.Action {
 	case "output":
+		if strings.HasPrefix(e.Output, "=== ") { // which test runs, pauses and goes on
+			return
+		}
 		if r.said[id] == nil {
 			r.said[id] = &strings.Builder{}
 		}
@@ -164,7 +167,7 @@ func reason(said string) string {
 	var words []string
 	for line := range strings.Lines(said) {
 		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ") {
+		if line == "" || strings.HasPrefix(line, "--- ") {
 			continue
 		}
 		words = append(words, place.ReplaceAllString(line, ""))
