@@ -196,7 +196,11 @@ func ask(t testing.TB, s *Source, now time.Time, sqn packet.SQN, list ...packet.
 
 // nakWire returns a NAK for the test session.
 func nakWire(sqn packet.SQN, list ...packet.SQN) []byte {
-	p := nak.Packet{SQN: sqn, Source: testSrc.Addr(), Group: testGrp.Addr(), List: list}
+	return nakWireFor(testSrc.Addr(), testGrp.Addr(), sqn, list...)
+}
+
+func nakWireFor(src, group netip.Addr, sqn packet.SQN, list ...packet.SQN) []byte {
+	p := nak.Packet{SQN: sqn, Source: src, Group: group, List: list}
 	return nak.Append(nil, packet.Upstream(packet.TypeNAK, testTSI, testDest), &p)
 }
 

@@ -1,0 +1,87 @@
+package source
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/gopgm/gopgm/pgm/packet"
+	"pgregory.net/rapid"
+)
+
+// First asked for, first sent; with the neighbours that wait too.
+func TestRepairsLeaveInOrder(t *testing.T) {
+	r := newRepairs(100)
+	for _, s := range []packet.SQN{9, 3, 4, 8, 5, 20} {
+		r.add(s, 0)
+	}
+	var got [][2]int
+	for r.len() > 0 {
+		first, n := r.next(2)
+		r.sent(first, n)
+		got = append(got, [2]int{int(first), n})
+	}
+	if want := [][2]int{{9, 1}, {3, 2}, {8, 1}, {5, 1}, {20, 1}}; !slices.Equal(got, want) {
+		t.Errorf("%v left, want %v", got, want)
+	}
+}
+
+// The queue holds what a set would, in bounded memory, and what was asked for first is never far: each run that leaves
+// begins with the oldest request.
+func TestRepairsModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const limit = 8
+		r := newRepairs(limit)
+		trail := packet.SQN(0xffff_fff0)
+		set := map[packet.SQN]bool{}
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) {
+				s := trail + packet.SQN(rapid.IntRange(0, 20).Draw(t, "s"))
+				want := added
+				switch {
+				case set[s]:
+					want = merged
+				case len(set) == limit:
+					want = dropped
+				}
+				if got := r.add(s, trail); got != want {
+					t.Fatalf("adding %v: %v, want %v", s, got, want)
+				}
+				if want == added {
+					set[s] = true
+				}
+			},
+			"send": func(t *rapid.T) {
+				if r.len() == 0 {
+					t.Skip()
+				}
+				first, n := r.next(rapid.IntRange(1, 5).Draw(t, "limit"))
+				n = rapid.IntRange(0, n).Draw(t, "loaded")
+				r.sent(first, n)
+				for i := range n {
+					if s := first + packet.SQN(i); !set[s] {
+						t.Fatalf("%v was not asked for", s)
+					} else {
+						delete(set, s)
+					}
+				}
+			},
+			"advance": func(t *rapid.T) {
+				trail += packet.SQN(rapid.IntRange(0, 5).Draw(t, "by"))
+				r.advance(trail)
+				for s := range set {
+					if s.Before(trail) {
+						delete(set, s)
+					}
+				}
+			},
+			"": func(t *rapid.T) {
+				if r.len() != len(set) || r.order.n > 2*limit {
+					t.Fatalf("%d wait, %d in the order; want %d", r.len(), r.order.n, len(set))
+				}
+				if r.len() > 0 && !set[*r.order.front()] {
+					t.Fatalf("the front, %v, does not wait", *r.order.front())
+				}
+			},
+		})
+	})
+}
