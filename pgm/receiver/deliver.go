@@ -84,7 +84,7 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 		} else {
 			// An SPM may let us join further back, so what comes is held until there is one; but not for ever.
 			s.start(p.SQN)
-			s.holding, s.holdEnd = !s.path.Known(), now.Add(4*s.r.c.Solicit)
+			s.holding, s.holdEnd = !s.path.Known(), now.Add(holdIntervals*s.r.c.Solicit)
 		}
 	}
 	s.advance(p.Trail)

@@ -52,6 +52,10 @@ type SessionStats struct {
 	Recovery                                                                                    nak.RecoveryStats
 }
 
+// holdIntervals is for how many SPMR_BO_IVL delivery waits for the first SPM. By then some four requests have failed to bring one,
+// and ambient SPMs have been lost too: the source sends none, or nothing gets through.
+const holdIntervals = 10
+
 // maxReports bounds the reports that wait to be sent; the oldest make room.
 const maxReports = 64
 
@@ -143,8 +147,8 @@ func (s *Session) start(init packet.SQN) {
 	s.have = window.NewBitmap(init, size)
 }
 
-// rejoin moves the beginning of the window back to the packet from which OPT_JOIN lets us have the session. Nothing has been
-// delivered yet.
+// rejoin moves the beginning of the window back to the packet from which OPT_JOIN lets us have the session. Of an ordered one,
+// nothing has been delivered yet.
 func (s *Session) rejoin(init packet.SQN) {
 	old, lead := s.have, s.lead
 	s.start(init)
@@ -180,6 +184,7 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 			reset, hasReset = packet.ParseReset(o), true
 		}
 	}
+	first := !s.path.Known()
 	if !s.path.Accept(p) { // "Out-of-sequence SPMs are discarded" [6.2-03]
 		return nil
 	}
@@ -193,13 +198,13 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 		case !s.started:
 			// Without data the window begins behind what was sent before we came, so that the loss of the next packet is noticed.
 			s.start(p.Lead + 1)
-		case s.holding && hasJoin && join.Before(s.trail):
+		case hasJoin && join.Before(s.trail) && (s.holding || s.unordered && first): // without order it is never too late
 			s.rejoin(join)
 		}
 		s.advance(p.Trail)
 		s.sent(now, p.Lead)
 	}
-	if s.started && s.holding {
+	if s.started {
 		s.holding = false
 		s.detect(now)
 	}
