@@ -36,6 +36,16 @@ var (
 	ErrNotTransfer = errors.New("not a file transfer")
 )
 
+// SpaceError says that a file does not fit into what is free where it is to be put.
+type SpaceError struct {
+	Need, Free int64 // octets
+}
+
+// Error gives both figures.
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("no space left: %d octets are needed, %d are free", e.Need, e.Free)
+}
+
 // The codes with which a sender resets its session (OPT_RST [9.8.2-03]).
 const (
 	ResetUnknown     = 0 // unknown, or another program's

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"fmt"
+	"hash/maphash"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -116,13 +117,17 @@ func refusedOnWindows(c string) string {
 	return ""
 }
 
-// names is the set of those that a session has given to objects, to refuse the second of two that would be one file.
+// names is the set of those that a session has given to objects, to refuse the second of two that would be one file. It holds hashes of 128
+// bits: a session may have a million names.
 type names struct {
-	taken map[string]struct{}
+	taken map[[2]uint64]struct{}
+	seeds [2]maphash.Seed
 	fold  bool // the destination's file system does not tell upper from lower case
 }
 
-func newNames(fold bool) *names { return &names{taken: make(map[string]struct{}), fold: fold} }
+func newNames(fold bool) *names {
+	return &names{taken: make(map[[2]uint64]struct{}), seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, fold: fold}
+}
 
 // take adds name, and fails if it is taken.
 func (n *names) take(name string) error {
@@ -130,13 +135,14 @@ func (n *names) take(name string) error {
 	if n.fold {
 		key = foldCase(name)
 	}
-	if _, ok := n.taken[key]; ok {
+	hash := [2]uint64{maphash.String(n.seeds[0], key), maphash.String(n.seeds[1], key)}
+	if _, ok := n.taken[hash]; ok {
 		if n.fold {
 			return &NameError{name, "given before, but for upper and lower case at most"}
 		}
 		return &NameError{name, "given before"}
 	}
-	n.taken[key] = struct{}{}
+	n.taken[hash] = struct{}{}
 	return nil
 }
 

@@ -1,0 +1,105 @@
+package transfer
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+)
+
+// maxVector is the most slices in one positional read or write (the kernel's UIO_MAXIOV).
+const maxVector = 1024
+
+// vector collects slices that lie side by side in a file, to be read or written by one system call: preadv(2), pwritev(2). The
+// standard library has neither for files; reading a run of blocks into one buffer and copying them costs a third more.
+type vector struct {
+	slices []syscall.Iovec
+	size   int
+}
+
+// add appends p, which is not empty. There must be room.
+func (v *vector) add(p []byte) {
+	e := syscall.Iovec{Base: unsafe.SliceData(p)}
+	e.SetLen(len(p))
+	v.slices = append(v.slices, e)
+	v.size += len(p)
+}
+
+func (v *vector) room() bool { return len(v.slices) < maxVector }
+
+// reset empties v, and forgets where the slices were.
+func (v *vector) reset() {
+	clear(v.slices)
+	v.slices = v.slices[:0]
+	v.size = 0
+}
+
+// readAt fills the slices from offset off of f on. It returns how many octets it read: fewer than v.size at the end of the file
+// only, or with an error.
+func (v *vector) readAt(f *os.File, off int64) (int, error) {
+	return v.move(syscall.SYS_PREADV, "read", f, off)
+}
+
+// writeAt writes the slices to f from offset off on: all of them, or it fails.
+func (v *vector) writeAt(f *os.File, off int64) (int, error) {
+	return v.move(syscall.SYS_PWRITEV, "write", f, off)
+}
+
+func (v *vector) move(call uintptr, op string, f *os.File, off int64) (done int, err error) {
+	fd := f.Fd()
+	for rest := v.slices; len(rest) > 0; {
+		n, _, errno := syscall.Syscall6(call, fd, uintptr(unsafe.Pointer(&rest[0])), uintptr(len(rest)),
+			uintptr(off), uintptr(off>>32), 0) // the kernel shifts the high half out where the low one is 64 bits
+		switch {
+		case errno == syscall.EINTR:
+			continue
+		case errno != 0:
+			return done, &os.PathError{Op: op, Path: f.Name(), Err: errno}
+		case n == 0 && call == syscall.SYS_PWRITEV:
+			return done, &os.PathError{Op: op, Path: f.Name(), Err: syscall.EIO}
+		case n == 0:
+			return done, nil
+		}
+		done += int(n)
+		off += int64(n)
+		rest = advance(rest, int(n))
+	}
+	runtime.KeepAlive(f)
+	return done, nil
+}
+
+// advance drops the first n octets of the slices. It does so in place: they are not used again.
+func advance(slices []syscall.Iovec, n int) []syscall.Iovec {
+	for n > 0 {
+		e := &slices[0]
+		if have := int(e.Len); n < have {
+			e.Base = (*byte)(unsafe.Add(unsafe.Pointer(e.Base), n))
+			e.SetLen(have - n)
+			return slices
+		}
+		n -= int(e.Len)
+		slices = slices[1:]
+	}
+	return slices
+}
+
+// lock makes f this process's: it fails if another, or this one by another handle, has it already.
+func lock(f *os.File) error {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+// freeSpace returns how many octets can be written to the file system that f lies in; -1 if it does not say.
+func freeSpace(f *os.File) int64 {
+	var st syscall.Statfs_t
+	if syscall.Fstatfs(int(f.Fd()), &st) != nil || st.Blocks == 0 {
+		return -1
+	}
+	return int64(st.Bavail) * int64(st.Bsize)
+}
+
+// startWriting has the system write what was put into f within [off, off+n) to the disk soon, without waiting: so the final sync has
+// little left to do. An error is the final sync's to find.
+func startWriting(f *os.File, off, n int64) {
+	const syncFileRangeWrite = 2
+	syscall.SyncFileRange(int(f.Fd()), off, n, syncFileRangeWrite)
+}

@@ -1,0 +1,65 @@
+//go:build !linux
+
+package transfer
+
+import (
+	"errors"
+	"io"
+	"os"
+)
+
+// maxVector is the most slices in one positional read or write.
+const maxVector = 64
+
+// vector collects slices that lie side by side in a file, to be read or written by one system call, by way of a buffer.
+type vector struct {
+	slices [][]byte
+	size   int
+	buf    []byte
+}
+
+// add appends p, which is not empty. There must be room.
+func (v *vector) add(p []byte) {
+	v.slices = append(v.slices, p)
+	v.size += len(p)
+}
+
+func (v *vector) room() bool { return len(v.slices) < maxVector }
+
+// reset empties v, and forgets where the slices were.
+func (v *vector) reset() {
+	clear(v.slices)
+	v.slices = v.slices[:0]
+	v.size = 0
+}
+
+// readAt fills the slices from offset off of f on. It returns how many octets it read: fewer than v.size at the end of the file
+// only, or with an error.
+func (v *vector) readAt(f *os.File, off int64) (int, error) {
+	if cap(v.buf) < v.size {
+		v.buf = make([]byte, v.size)
+	}
+	n, err := f.ReadAt(v.buf[:v.size], off)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	for at, i := 0, 0; at < n; i++ {
+		at += copy(v.slices[i], v.buf[at:n])
+	}
+	return n, err
+}
+
+// writeAt writes the slices to f from offset off on: all of them, or it fails.
+func (v *vector) writeAt(f *os.File, off int64) (int, error) {
+	v.buf = v.buf[:0]
+	for _, p := range v.slices {
+		v.buf = append(v.buf, p...)
+	}
+	return f.WriteAt(v.buf, off)
+}
+
+func lock(*os.File) error { return nil }
+
+func freeSpace(*os.File) int64 { return -1 }
+
+func startWriting(*os.File, int64, int64) {}

@@ -1,0 +1,264 @@
+package transfer
+
+import (
+	"os"
+	"time"
+
+	"github.com/gopgm/gopgm/pgm"
+)
+
+// job is what one batch of datagrams brought for the files of a session: placements, and the lease on the memory that they lie in. The
+// loop fills it, the writer empties it.
+type job struct {
+	lease  pgm.Lease // nil if there are no placements
+	places []placement
+	orders []order
+}
+
+// placement is a block and where it belongs.
+type placement struct {
+	part  *part
+	block uint32
+	data  []byte
+}
+
+// order is something else that the writer has to do, before the placements of its job.
+type order struct {
+	segment *segment  // objects have become known
+	refused []Problem // of those
+	part    *part     // a digest has come for it; or it is to be started over
+	restart bool
+	lost    bool // packets of it cannot be had any more
+	digest  [32]byte
+}
+
+const (
+	// maxJobs bounds the jobs that wait for the writer. The leases that a pgm.Receiver can grant are fewer, so it is they that bound the
+	// memory, and the loop does not wait here: when the writer lags, the goroutine that reads the socket runs out of batches first, and the
+	// kernel's receive buffer takes the load. That loses least: refusing a packet would cost a NAK, an NCF and a repair for each.
+	maxJobs = 128
+	// saveEvery is how often the states of unfinished files are written, and saveMin the size from which on it is worth it.
+	saveEvery = 2 * time.Second
+	saveMin   = 1 << 20
+)
+
+// writer puts blocks into files, beside the loop: runs that lie side by side by one system call. It belongs to one session, and ends
+// when its jobs do.
+type writer struct {
+	dest   *destination
+	verify *verifier
+	in     *inbox
+	jobs   chan *job
+	spare  chan *job // that were done, to be used again
+
+	files  fileCache
+	target *part // whose file is being asked for
+	iov    vector
+	parts  map[int]*part // with an unfinished file, or with blocks that an earlier run has left
+}
+
+func newWriter(dest *destination, in *inbox, verify *verifier) *writer {
+	w := &writer{
+		dest: dest, in: in, verify: verify,
+		jobs: make(chan *job, maxJobs), spare: make(chan *job, maxJobs), parts: make(map[int]*part),
+	}
+	w.files.open, w.files.max = w.openTarget, maxOpenReceived
+	return w
+}
+
+// newJob returns an empty job.
+func (w *writer) newJob() *job {
+	select {
+	case j := <-w.spare:
+		return j
+	default:
+		return new(job)
+	}
+}
+
+// recycle gives up what a job held.
+func (w *writer) recycle(j *job) {
+	if j.lease != nil {
+		j.lease.Release()
+	}
+	clear(j.places)
+	clear(j.orders)
+	*j = job{places: j.places[:0], orders: j.orders[:0]}
+	select {
+	case w.spare <- j:
+	default:
+	}
+}
+
+// run does the jobs until there are no more, and then saves what is unfinished.
+func (w *writer) run() {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case j, ok := <-w.jobs:
+			if !ok {
+				w.finish()
+				return
+			}
+			w.do(j)
+			w.recycle(j)
+		case <-tick.C:
+			for _, p := range w.parts {
+				if p.unsaved && p.o.Size >= saveMin {
+					_ = p.save(w.dest) // a hint for another run, which is worse off without, but not wrong
+				}
+			}
+		}
+	}
+}
+
+// finish leaves unfinished files as another run can use them.
+func (w *writer) finish() {
+	w.files.close()
+	for _, p := range w.parts {
+		switch {
+		case p.over.Load() || p.existing:
+		case p.held.len() == 0:
+			p.discardEmpty(w.dest)
+		default:
+			_ = p.save(w.dest)
+		}
+	}
+}
+
+func (w *writer) do(j *job) {
+	for i := range j.orders {
+		w.obey(&j.orders[i])
+	}
+	w.place(j.places)
+}
+
+// place writes blocks to where they belong.
+func (w *writer) place(places []placement) {
+	for i := 0; i < len(places); {
+		p, first := places[i].part, places[i].block
+		w.iov.reset()
+		n := uint32(0)
+		for i < len(places) && places[i].part == p && places[i].block == first+n && w.iov.room() && !p.held.has(first+n) {
+			w.iov.add(places[i].data)
+			n++
+			i++
+		}
+		if n == 0 { // an earlier run has left it here
+			i++
+			continue
+		}
+		if !p.over.Load() {
+			w.write(p, first, n)
+		}
+	}
+}
+
+// write writes what the vector holds: n blocks of p from first on.
+func (w *writer) write(p *part, first, n uint32) {
+	f, err := w.file(p)
+	if err == nil {
+		_, err = w.iov.writeAt(f, int64(first)*int64(p.block))
+	}
+	if err != nil {
+		w.fail(p, err)
+		return
+	}
+	for b := first; b != first+n; b++ {
+		p.held.add(b)
+	}
+	p.unsaved = true
+	w.in.wrote(int64(w.iov.size))
+	w.advance(p)
+}
+
+// file returns the unfinished file of p, open.
+func (w *writer) file(p *part) (*os.File, error) {
+	w.target = p
+	return w.files.get(p.index)
+}
+
+func (w *writer) openTarget(int) (*os.File, error) {
+	w.parts[w.target.index] = w.target
+	return w.dest.openFor(w.target)
+}
+
+// advance tells the verifier how far p is there from its beginning on, if that is worth its while.
+func (w *writer) advance(p *part) {
+	complete := p.held.full()
+	frontier := min(int64(p.held.contiguous())*int64(p.block), p.o.Size)
+	if !complete && frontier-p.told < hashPiece {
+		return
+	}
+	p.told = frontier
+	if !complete {
+		w.verify.advance(p, frontier)
+		return
+	}
+	delete(w.parts, p.index)
+	w.verify.complete(p, w.files.take(p.index))
+}
+
+func (w *writer) obey(o *order) {
+	p := o.part
+	switch {
+	case o.segment != nil:
+		w.begin(o.segment, o.refused)
+	case p.over.Load():
+	case o.lost:
+		w.fail(p, ErrLost)
+	case o.restart:
+		p.held = newBlockSet(p.held.n)
+		p.existing, p.resumed, p.told = false, 0, 0
+		p.discard(w.dest)
+		p.opened = false
+	default:
+		w.verify.setDigest(p, o.digest)
+		if p.held.n == 0 { // an empty file is complete as it is
+			if _, err := w.file(p); err != nil {
+				w.fail(p, err)
+				return
+			}
+			w.advance(p)
+		}
+	}
+}
+
+// begin makes the directories of a segment, and looks for what earlier runs have left of its files.
+func (w *writer) begin(s *segment, refused []Problem) {
+	if s.m.Index == 0 {
+		w.in.note(Event{Kind: Began, Objects: int(s.m.Count), Total: int64(s.m.Total)})
+	}
+	w.in.refuse(s, refused)
+	for i, p := range s.parts {
+		o := &s.m.Objects[i]
+		switch {
+		case p == nil || p.over.Load():
+		case o.Dir:
+			if err := w.dest.mkdir(o.Name); err != nil {
+				w.in.failed(p, err)
+			} else {
+				w.in.held(p)
+			}
+		case p.resume(w.dest):
+			w.in.resumed(p)
+			w.parts[p.index] = p
+			w.advance(p)
+		}
+	}
+}
+
+// fail gives p up. What there is of it is kept for another run.
+func (w *writer) fail(p *part, err error) {
+	if f := w.files.take(p.index); f != nil {
+		f.Close()
+	}
+	if !p.existing && p.opened && p.held.len() > 0 {
+		_ = p.save(w.dest)
+	} else {
+		p.discardEmpty(w.dest)
+	}
+	delete(w.parts, p.index)
+	w.in.failed(p, err)
+}
