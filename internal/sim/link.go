@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/gopgm/gopgm/pgm/packet"
+)
 
 // Link says what happens to packets on their way over a hop of the tree in one direction. The zero Link delivers all at once.
 // Many hops may share a Link, each with a queue and a state of its own; it may be changed while the net runs.
@@ -10,6 +14,8 @@ type Link struct {
 
 	Loss  float64 // probability that a packet is lost, whatever happens to others
 	Burst Burst   // and that packets are lost in bursts
+	// LossOf is, for the types that are in it, the probability in the place of Loss and Burst.
+	LossOf map[packet.Type]float64
 
 	Repeat    float64       // probability that a packet arrives twice; the second time up to ReorderBy later
 	Reorder   float64       // probability that a packet is held back, up to ReorderBy, while others overtake it
@@ -69,7 +75,7 @@ func (n *Net) cross(h *hop, p *shared, who Host) (arrivals [2]int64, copies int)
 		start += size * int64(time.Second) / int64(l.Rate)
 		h.busy = start
 	}
-	if n.loses(h) {
+	if n.loses(h, p.typ) {
 		n.tell(Lost, who, p)
 		return arrivals, 0
 	}
@@ -91,9 +97,14 @@ func (n *Net) cross(h *hop, p *shared, who Host) (arrivals [2]int64, copies int)
 	return arrivals, 1
 }
 
-// loses draws whether the next packet on h is lost.
-func (n *Net) loses(h *hop) bool {
+// loses draws whether the next packet on h, of type t, is lost.
+func (n *Net) loses(h *hop, t packet.Type) bool {
 	l := h.link
+	if l.LossOf != nil {
+		if loss, ok := l.LossOf[t]; ok {
+			return n.rng.Float64() < loss
+		}
+	}
 	if b := &l.Burst; b.Begin > 0 {
 		if h.bad {
 			h.bad = n.rng.Float64() >= b.End

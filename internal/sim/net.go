@@ -264,13 +264,14 @@ func (n *Net) deliver(e event) {
 		n.receive(Host(e.to), e.packet)
 		return
 	}
-	sender := n.packets.at(e.packet).from
+	p := n.packets.at(e.packet)
+	sender, typ := p.from, p.typ
 	for i := e.to; i < e.until; i++ {
 		h := n.routers[e.from].hosts[i]
 		if h == sender {
 			continue
 		}
-		if down := &n.hosts[h].down; n.loses(down) {
+		if down := &n.hosts[h].down; n.loses(down, typ) {
 			n.tell(Lost, h, n.packets.at(e.packet))
 			continue
 		}

@@ -7,15 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/receiver"
 	"github.com/gopgm/gopgm/pgm/source"
 )
 
-// tsduLen is the room for data in the packets of these tests, and wireLen what a full one takes of a link.
+// tsduLen is the room for data in the packets of these tests; longestLen is what the longest of all packets takes of a link: an NCF
+// with a full list of SQNs, over IPv6.
 const (
-	tsduLen = 200
-	wireLen = tsduLen + packet.DataHeaderLen + Overhead
+	tsduLen    = 200
+	longestLen = packet.HeaderLen + 4 + 20 + 20 + 4 + 4 + 4*nak.MaxList + Overhead
 )
 
 // trial is a net with sources and receivers on it, all of which are watched: that receivers get what was sent, once, and in order
@@ -41,12 +43,13 @@ func newTrial(t testing.TB, rng *rand.Rand) *trial {
 	return x
 }
 
-// star returns a trial with a source at the root, and so many receivers behind a router of their own each.
-func star(t testing.TB, rng *rand.Rand, c talk, receivers int, link *Link) *trial {
+// star returns a trial with a source and so many receivers, half of which want order, at one router. link is the one to them.
+func star(t testing.TB, rng *rand.Rand, c talk, receivers int, link *Link, h hear) *trial {
 	x := newTrial(t, rng)
 	x.talk(Root, &Link{}, c)
-	for range receivers {
-		x.listen(Root, link, &Link{Delay: link.Delay}, hear{})
+	for i := range receivers {
+		h.unordered = i%2 == 1
+		x.listen(Root, link, &Link{Delay: link.Delay}, h)
 	}
 	return x
 }
@@ -57,9 +60,11 @@ func (x *trial) run(limit time.Duration) {
 	if x.net.Run(limit) && x.pending == 0 {
 		return
 	}
+	shown := 0
 	for _, e := range x.ears {
 		for _, w := range e.witnesses {
-			if !w.ended {
+			if shown < 3 && !w.ended {
+				shown++
 				trail, lead, _ := w.session.Window()
 				x.t.Errorf("receiver %d: session %v is not over after %v: it has %d packets, next %v, window %v..%v, %+v",
 					e.host, w.session.TSI(), x.net.Elapsed(), w.count, w.next, trail, lead, w.session.Stats())
@@ -148,9 +153,9 @@ func (k *talker) open(c talk) {
 		k.x.t.Fatal(err)
 	}
 	k.Source, k.c = e, c
-	// The depth of the pacer: 8 ms of the rate, or a packet and 1.25 ms.
-	k.depth = int64(max(c.rate/125, wireLen+c.rate/800))
-	k.at = net.Now()
+	// The depth of the pacer: 8 ms of the rate, or 1.25 ms and the longest packet, which is a full NCF.
+	k.depth = int64(max(c.rate/125, longestLen+c.rate/800))
+	k.at, k.level = net.Now(), 0
 	if c.store == nil {
 		e.Close(net.Now())
 	}
@@ -205,8 +210,10 @@ func (s *text) Trail() packet.SQN { return s.first + s.trail }
 // hear says what a receiver expects.
 type hear struct {
 	unordered bool
-	late      bool // it may begin with any packet
-	lossy     bool // it may be told that packets are lost
+	after     time.Duration // when it is started
+	refuse    float64       // probability that the application has no room for a packet
+	late      bool          // it may begin with any packet
+	lossy     bool          // it may be told that packets are lost
 	ends      func(*witness, receiver.End) bool
 	receiver  receiver.Config // what else it is configured with
 }
@@ -220,16 +227,20 @@ type ear struct {
 	witnesses []*witness // of the sessions that it heard, in their order
 }
 
-// listen adds a receiver that is there from the beginning, and expects a session of each source.
+// listen adds a receiver, which expects a session of each source that there is.
 func (x *trial) listen(at Router, down, up *Link, c hear) *ear {
 	e := &ear{x: x, host: x.net.Host(at, down, up), c: c}
 	x.ears = append(x.ears, e)
 	x.pending += len(x.talkers)
-	e.begin()
+	if c.after > 0 {
+		x.net.After(c.after, e.begin)
+	} else {
+		e.begin()
+	}
 	return e
 }
 
-// begin starts the receiver anew: it has heard nothing.
+// begin starts the receiver: it has heard nothing.
 func (e *ear) begin() {
 	r := e.c.receiver
 	r.Dest, r.Group, r.Rand = Group.Port(), Group, e.x.net.Rand()
@@ -281,11 +292,17 @@ func (w *witness) Data(d receiver.Data) bool {
 	switch {
 	case w.ended:
 		w.errorf("packet %v after the end", d.SQN)
-	case i >= packet.SQN(w.c.packets):
+	case int(i) >= w.c.packets:
 		w.errorf("packet %v, which was never sent", d.SQN)
 		return true
 	case string(d.TSDU) != string(tsdu(room[:], uint64(w.c.port), d.SQN)):
 		w.errorf("packet %v is not what was sent", d.SQN)
+	}
+	if x := w.ear.x; w.ear.c.refuse > 0 && x.net.rng.Float64() < w.ear.c.refuse {
+		if !w.ear.c.unordered {
+			x.net.After(time.Duration(1+x.net.rng.IntN(10))*time.Millisecond, w.resume)
+		}
+		return false
 	}
 	w.count++
 	if !w.ear.c.unordered {
@@ -303,6 +320,12 @@ func (w *witness) Data(d receiver.Data) bool {
 	}
 	w.seen[i] = true
 	return true
+}
+
+// resume takes up again what had no room.
+func (w *witness) resume() {
+	w.session.Resume(w.ear.x.net.Now())
+	w.ear.x.net.Wake(w.ear.host)
 }
 
 func (w *witness) Lost(first, last packet.SQN) {
@@ -324,6 +347,8 @@ func (w *witness) End(end receiver.End, _ packet.Reset) {
 		w.errorf("end: %v", end)
 	case end == receiver.Finished && !w.ear.c.late && w.count+w.lost != w.c.packets:
 		w.errorf("it ended with %d of %d packets, and %d lost", w.count, w.c.packets, w.lost)
+	case end == receiver.Finished && !w.ear.c.unordered && w.next != w.c.first+packet.SQN(w.c.packets):
+		w.errorf("it ended before packet %v", w.next)
 	}
 	w.ended = true
 	if w.ear.x.pending--; w.ear.x.pending == 0 {
