@@ -1,8 +1,9 @@
+//go:build !netio_portable
+
 package netio
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,7 +21,11 @@ type sources struct {
 	name map[uint32]string     // by interface number
 }
 
-// source returns the address in a message's name.
+func newSources(ifi *net.Interface) sources {
+	return sources{name: map[uint32]string{uint32(ifi.Index): ifi.Name}}
+}
+
+// addrPort returns the address in a message's name.
 func (z *sources) addrPort(name *unix.RawSockaddrInet6) netip.AddrPort {
 	if name.Family == unix.AF_INET {
 		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
@@ -46,9 +51,6 @@ func (z *sources) zone(index uint32) string {
 	if ifi, err := net.InterfaceByIndex(int(index)); err == nil {
 		s = ifi.Name
 	}
-	if z.name == nil {
-		z.name = make(map[uint32]string)
-	}
 	z.name[index] = s // bounded by the number of interfaces
 	return s
 }
@@ -71,16 +73,13 @@ const maxZones = 64
 
 // put writes an address to where the kernel reads it, and returns its length.
 func (d *destinations) put(name *unix.RawSockaddrInet6, to netip.AddrPort) (uint32, error) {
-	a := to.Addr()
-	if d.link.addr.Is4() {
-		if a = a.Unmap(); !a.Is4() {
-			return 0, errors.New("the endpoint is IPv4, the destination is not")
-		}
+	a := to.Addr().Unmap()
+	if err := checkFamily(d.link.addr, a); err != nil {
+		return 0, err
+	}
+	if a.Is4() {
 		*(*unix.RawSockaddrInet4)(unsafe.Pointer(name)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: swap(to.Port()), Addr: a.As4()}
 		return unix.SizeofSockaddrInet4, nil
-	}
-	if !a.Is6() || a.Is4In6() {
-		return 0, errors.New("the endpoint is IPv6, the destination is not")
 	}
 	scope, err := d.scope(a)
 	if err != nil {

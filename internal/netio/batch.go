@@ -77,12 +77,12 @@ func (b *Batch) room(n int) []byte {
 	return b.arena[start:b.used:b.used]
 }
 
-// split appends the datagrams of one message that lies in the batch: segment bytes each, the last
-// what remains.
-func (b *Batch) split(data []byte, segment int, from netip.AddrPort) {
+// add appends the datagrams of one message that lies in the batch: segment bytes each, the last
+// what remains; one, if segment is 0.
+func (b *Batch) add(data []byte, segment int, from netip.AddrPort) {
 	for segment > 0 && len(data) > segment {
 		b.Datagrams = append(b.Datagrams, Datagram{data[:segment:segment], from})
 		data = data[segment:]
 	}
-	b.Datagrams = append(b.Datagrams, Datagram{data, from})
+	b.Datagrams = append(b.Datagrams, Datagram{data[:len(data):len(data)], from})
 }

@@ -1,3 +1,5 @@
+//go:build !netio_portable
+
 package netio
 
 import (

@@ -230,7 +230,7 @@ func (r *memoryReader) ReadBatch(b *Batch) error {
 			break
 		}
 		copy(p, d.Data)
-		b.Datagrams = append(b.Datagrams, Datagram{p, d.From})
+		b.add(p, 0, d.From)
 		bytes += len(p)
 		n++
 	}

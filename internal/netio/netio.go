@@ -92,7 +92,3 @@ type Stats struct {
 
 // MaxPayload is the largest UDP payload in bytes that an endpoint sends: what IPv4 can carry.
 const MaxPayload = 65507
-
-// maxSegments is how many datagrams a message to the kernel holds at most. Newer kernels take 128
-// (UDP_MAX_SEGMENTS), older ones 64.
-const maxSegments = 64

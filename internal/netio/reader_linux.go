@@ -1,3 +1,5 @@
+//go:build !netio_portable
+
 package netio
 
 import (
@@ -51,7 +53,7 @@ func newReader(u *udpConn, s socket, group bool) *reader {
 	if group {
 		n = groupReads
 	}
-	r := &reader{conn: u, sock: s, group: group, messages: newMessages(n), scratch: make([]byte, n*slotSize)}
+	r := &reader{conn: u, sock: s, group: group, messages: newMessages(n), scratch: make([]byte, n*slotSize), sources: newSources(u.link.ifi)}
 	r.recv = r.recvmmsg
 	r.got = n // all of the messages are to be made ready
 	return r
@@ -132,7 +134,7 @@ func (r *reader) data(i int) []byte {
 // handOut appends message i, which lies at data in the batch, as the datagrams that it is.
 func (r *reader) handOut(b *Batch, i int, data []byte) {
 	control := r.control[i][:r.headers[i].Controllen]
-	b.split(data, segmentSize(control), r.sources.addrPort(&r.names[i]))
+	b.add(data, segmentSize(control), r.sources.addrPort(&r.names[i]))
 }
 
 // wait waits for at least one message, and at most want.

@@ -1,3 +1,5 @@
+//go:build !netio_portable
+
 package netio
 
 import (
@@ -83,13 +85,10 @@ func ownGroupOnly(fd int, l link) {
 // set DF, but DO also obeys a path MTU learned from ICMP, which anyone can forge, and which for
 // multicast means nothing.
 func dontFragment(fd, domain int) error {
-	var err error
 	if domain == unix.AF_INET {
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
-	} else if err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE); err == nil {
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1)
+		return os.NewSyscallError("IP_MTU_DISCOVER", unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE))
 	}
-	return os.NewSyscallError("IP_MTU_DISCOVER", err)
+	return os.NewSyscallError("IPV6_MTU_DISCOVER", unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE))
 }
 
 // setBuffer asks for a buffer beyond the system's limit, which needs CAP_NET_ADMIN, then within it.

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux || netio_portable
 
 package netio
 
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 
@@ -16,7 +17,7 @@ import (
 )
 
 // udpConn is a UDP endpoint on a system without a batching interface: a datagram to each system
-// call.
+// call. The build tag netio_portable chooses it on Linux, so that it can be tested there.
 type udpConn struct {
 	config  Config
 	link    link
@@ -40,8 +41,13 @@ func openUDP(ctx context.Context, c Config, l link) (Conn, error) {
 func (u *udpConn) open(ctx context.Context) error {
 	c := u.config
 	var err error
-	// The group's port, so that who knows only the address of a source reaches it; or any.
-	for _, port := range []uint16{c.Group.Port(), 0} {
+	// The group's port, so that who knows only the address of a source reaches it; or any. Linux
+	// does not let the group's socket have the wildcard address then.
+	ports := []uint16{c.Group.Port(), 0}
+	if runtime.GOOS == "linux" {
+		ports = ports[1:]
+	}
+	for _, port := range ports {
 		at := netip.AddrPortFrom(u.link.addr, port)
 		if u.unicast, err = net.ListenUDP(c.network(), net.UDPAddrFromAddrPort(at)); err == nil {
 			break
@@ -134,6 +140,9 @@ func (u *udpConn) WriteBatch(msgs []Message) (int, error) {
 }
 
 func (u *udpConn) write(m *Message) error {
+	if err := checkFamily(u.link.addr, m.To.Addr()); err != nil {
+		return writeError(u.local, m.To, err)
+	}
 	if m.TTL > 0 {
 		if err := u.setTTL(m.TTL, m.TTL); err != nil {
 			return writeError(u.local, m.To, err)
@@ -220,7 +229,7 @@ func (r *reader) ReadBatch(b *Batch) error {
 		case !wanted:
 			continue
 		}
-		b.Datagrams = append(b.Datagrams, Datagram{b.arena[:n:n], from})
+		b.add(b.arena[:n], 0, from)
 		r.conn.count.read(1, n)
 		return nil
 	}

@@ -146,20 +146,6 @@ func TestUnicastBothWays(t *testing.T) {
 	silent(t, b.Readers()[1], "unicast at the group's socket")
 }
 
-func TestSecondEndpointOnHostHasPortOfItsOwn(t *testing.T) {
-	a, b := open(t, Config{}), open(t, Config{})
-	if a.Local().Port() != a.Group().Port() {
-		t.Errorf("the first endpoint has port %d, want the group's, %d", a.Local().Port(), a.Group().Port())
-	}
-	if b.Local().Port() == a.Local().Port() || b.Local().Port() == 0 {
-		t.Errorf("the second endpoint has port %d", b.Local().Port())
-	}
-	a.Close()
-	if c := open(t, Config{}); c.Local().Port() != c.Group().Port() {
-		t.Errorf("after the first has gone the group's port is free, but a third got %d", c.Local().Port())
-	}
-}
-
 func TestGroupsOnOnePortDoNotLeak(t *testing.T) {
 	one := testGroup(1)
 	other := netip.AddrPortFrom(one.Addr().Next(), one.Port())
@@ -298,11 +284,19 @@ func TestWriteSaysWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-func TestWriteRefusesOtherFamily(t *testing.T) {
+func TestWriteRefusesWhatIsNoDestination(t *testing.T) {
 	s := open(t, Config{})
-	n, err := s.WriteBatch([]Message{{To: netip.MustParseAddrPort("[::1]:7500"), Data: []byte("x")}})
-	if n != 0 || err == nil || !strings.Contains(err.Error(), "the endpoint is IPv4") {
-		t.Errorf("took %d, error %v", n, err)
+	for _, test := range []struct {
+		to   netip.AddrPort
+		want string
+	}{
+		{netip.MustParseAddrPort("[::1]:7500"), "the endpoint is IPv4, the destination is not"},
+		{netip.AddrPort{}, "the message has no destination"},
+	} {
+		n, err := s.WriteBatch([]Message{{To: s.Group(), Data: []byte("x")}, {To: test.to, Data: []byte("x")}})
+		if n != 1 || err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v: took %d, error %v; want 1, %q", test.to, n, err, test.want)
+		}
 	}
 }
 
@@ -313,7 +307,6 @@ func TestEmptyDatagram(t *testing.T) {
 		t.Errorf("got %v", d)
 	}
 }
-
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	group := testGroup(0)

@@ -1,3 +1,5 @@
+//go:build !netio_portable
+
 package netio
 
 import (
@@ -36,6 +38,10 @@ type writer struct {
 
 // writes is how many messages one system call takes at most.
 const writes = 64
+
+// maxSegments is how many datagrams a message to the kernel holds at most. Newer kernels take 128
+// (UDP_MAX_SEGMENTS), older ones 64.
+const maxSegments = 64
 
 // cursor is a place in the caller's messages: the index of one, and an offset in its data.
 type cursor struct{ message, offset int }

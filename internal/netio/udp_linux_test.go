@@ -1,3 +1,5 @@
+//go:build !netio_portable
+
 package netio
 
 import (
@@ -12,6 +14,20 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
+
+func TestSecondEndpointOnHostHasPortOfItsOwn(t *testing.T) {
+	a, b := open(t, Config{}), open(t, Config{})
+	if a.Local().Port() != a.Group().Port() {
+		t.Errorf("the first endpoint has port %d, want the group's, %d", a.Local().Port(), a.Group().Port())
+	}
+	if b.Local().Port() == a.Local().Port() || b.Local().Port() == 0 {
+		t.Errorf("the second endpoint has port %d", b.Local().Port())
+	}
+	a.Close()
+	if c := open(t, Config{}); c.Local().Port() != c.Group().Port() {
+		t.Errorf("after the first has gone the group's port is free, but a third got %d", c.Local().Port())
+	}
+}
 
 func TestOneSystemCallMovesManyDatagrams(t *testing.T) {
 	r, s := open(t, Config{Receive: true}), open(t, Config{})
@@ -192,6 +208,34 @@ func TestReaderKeepsWhatBatchCannotHold(t *testing.T) {
 	checkNumbered(t, receive(t, r, r.Readers()[1], n), size, 0)
 }
 
+// What a batch holds does not change with later reads, whichever way they go.
+func TestBatchStaysAsItIsWhileHeld(t *testing.T) {
+	r, s := open(t, Config{Receive: true}), open(t, Config{})
+	reader := r.Readers()[1].(*reader)
+	var held []*Batch
+	next := 0
+	for _, n := range []int{46, 46, 46, 1, 1, 46, 46, 1, 46, 46} {
+		send(t, s, Message{To: s.Group(), SegmentSize: 1400, Data: numbered(next, n, 1400, 0)})
+		next += n
+		for got := 0; got < n; {
+			b := new(Batch)
+			if err := reader.ReadBatch(b); err != nil {
+				t.Fatal(err)
+			}
+			got += len(b.Datagrams)
+			held = append(held, b)
+		}
+		if want := n > 1 && r.Stats().GRO && s.Stats().GSO; reader.direct != want {
+			t.Errorf("after %d datagrams in one message: the next is read directly: %v", n, reader.direct)
+		}
+	}
+	var all []Datagram
+	for _, b := range held {
+		all = append(all, b.Datagrams...)
+	}
+	checkNumbered(t, all, 1400, 0)
+}
+
 func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	for _, offload := range []bool{true, false} {
 		t.Run(fmt.Sprintf("offload %v", offload), func(t *testing.T) {
@@ -229,7 +273,7 @@ func TestSourcesKeepZones(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	var s sources
+	s := newSources(&net.Interface{Index: 1 << 20, Name: "eth7"})
 	name := unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swap(7500), Addr: netip.MustParseAddr("fe80::1").As16(), Scope_id: uint32(ifi.Index)}
 	want := netip.MustParseAddrPort("[fe80::1%lo]:7500")
 	other := name

@@ -1,0 +1,346 @@
+//go:build !netio_portable
+
+package netio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// namespace is a host of its own: a thread in a new network namespace, which goes with the test.
+type namespace struct {
+	t    *testing.T
+	tid  int
+	work chan func()
+}
+
+// newNamespace makes a host that has only loopback, or skips the test.
+func newNamespace(t *testing.T) *namespace {
+	t.Helper()
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("needs the ip command, of package iproute2")
+	}
+	n := &namespace{t: t, work: make(chan func())}
+	ready := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for ever: the thread ends with the goroutine
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		n.tid = unix.Gettid()
+		ready <- err
+		for f := range n.work {
+			f()
+		}
+	}()
+	t.Cleanup(func() { close(n.work) })
+	if err := <-ready; err != nil {
+		t.Skip("needs root, to make network namespaces: ", err)
+	}
+	n.run("ip link set lo up")
+	return n
+}
+
+func (n *namespace) do(f func()) {
+	done := make(chan struct{})
+	n.work <- func() {
+		defer close(done)
+		f()
+	}
+	<-done
+}
+
+// try runs a command on the host.
+func (n *namespace) try(command string) error {
+	var err error
+	n.do(func() {
+		var out []byte
+		words := strings.Fields(command)
+		if out, err = exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			err = fmt.Errorf("%s: %w: %s", command, err, out)
+		}
+	})
+	return err
+}
+
+func (n *namespace) run(command string) {
+	n.t.Helper()
+	if err := n.try(command); err != nil {
+		n.t.Skip("cannot set up the network: ", err)
+	}
+}
+
+func (n *namespace) tryOpen(c Config) (conn Conn, err error) {
+	n.do(func() { conn, err = Open(context.Background(), c) })
+	return conn, err
+}
+
+func (n *namespace) open(c Config) Conn {
+	n.t.Helper()
+	conn, err := n.tryOpen(c)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// newPair makes two hosts joined by a cable, v0 on each, with addresses 10.9.0.1 and 2, and fd09::1 and 2.
+func newPair(t *testing.T) (a, b *namespace) {
+	t.Helper()
+	a, b = newNamespace(t), newNamespace(t)
+	a.run(fmt.Sprintf("ip link add v0 type veth peer name v0 netns %d", b.tid))
+	for i, n := range []*namespace{a, b} {
+		n.run(fmt.Sprintf("ip addr add 10.9.0.%d/24 dev v0", i+1))
+		n.run(fmt.Sprintf("ip addr add fd09::%d/64 dev v0 nodad", i+1))
+		n.run("ip link set v0 addrgenmode none")
+		n.run(fmt.Sprintf("ip addr add fe80::%d/64 dev v0 nodad", i+1))
+		n.run("ip link set v0 up")
+	}
+	a.awaitRoute("v0")
+	b.awaitRoute("v0")
+	return a, b
+}
+
+// awaitRoute waits for the routes of IPv6, which the kernel makes when it has noticed that the
+// cable is in.
+func (n *namespace) awaitRoute(ifi string) {
+	for range 300 {
+		if n.try("ip -6 route get ff08::99 oif "+ifi) == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+var (
+	wideGroup  = netip.MustParseAddrPort("239.192.9.9:7500")
+	wideGroup6 = netip.MustParseAddrPort("[ff08::99]:7500")
+	linkGroup6 = netip.MustParseAddrPort("[ff02::99%v0]:7500")
+)
+
+func TestBetweenHosts(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		group    netip.AddrPort
+		source   string
+		from     string
+		overhead int
+	}{
+		{"IPv4", wideGroup, "", "10.9.0.1:7500", 28},
+		{"IPv4, one source", wideGroup, "10.9.0.1", "10.9.0.1:7500", 28},
+		{"IPv6", wideGroup6, "", "[fd09::1]:7500", 48},
+		{"IPv6, one source", wideGroup6, "fd09::1", "[fd09::1]:7500", 48},
+		{"IPv6, link", linkGroup6, "", "[fe80::1%v0]:7500", 48},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, b := newPair(t)
+			source, _ := netip.ParseAddr(test.source)
+			s, r := a.open(Config{Group: test.group}), b.open(Config{Group: test.group, Receive: true, Source: source})
+			if s.Local().String() != test.from || s.Interface().Name != "v0" || s.Overhead() != test.overhead || s.MTU() != 1500 {
+				t.Fatalf("sends from %v on %s, overhead %d, MTU %d", s.Local(), s.Interface().Name, s.Overhead(), s.MTU())
+			}
+			size := s.MTU() - s.Overhead()
+			send(t, s, Message{To: s.Group(), TTL: 2, SegmentSize: size, Data: numbered(0, 150, size, 3)})
+			got := receive(t, r, r.Readers()[1], 150)
+			checkNumbered(t, got, size, 3)
+			if got[0].From != s.Local() {
+				t.Errorf("from %v, want %v", got[0].From, s.Local())
+			}
+			send(t, r, Message{To: got[0].From, Data: []byte("NAK")})
+			if d := receive(t, s, s.Readers()[0], 1)[0]; string(d.Data) != "NAK" || d.From != r.Local() {
+				t.Errorf("unicast %q from %v, want %v", d.Data, d.From, r.Local())
+			}
+			if n, err := s.WriteBatch([]Message{{To: s.Group(), SegmentSize: size + 1, Data: make([]byte, 5000)}}); n != 0 || !errors.Is(err, unix.EMSGSIZE) ||
+				!strings.Contains(err.Error(), fmt.Sprintf("%d bytes does not fit, %d do", size+1, size)) {
+				t.Errorf("segments beyond the MTU: took %d, %v", n, err)
+			}
+			if st := s.Stats(); !st.GSO {
+				t.Errorf("the size was at fault, not GSO: %+v", st)
+			}
+			reader := r.Readers()[1]
+			var batch Batch
+			msgs := []Message{{To: s.Group(), SegmentSize: size, Data: numbered(0, 10, size, 0)}}
+			if n := testing.AllocsPerRun(50, func() {
+				if _, err := s.WriteBatch(msgs); err != nil {
+					t.Fatal(err)
+				}
+				for n := 0; n < 10; n += len(batch.Datagrams) {
+					if err := reader.ReadBatch(&batch); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}); n != 0 {
+				t.Errorf("%v allocations for 10 datagrams, want 0", n)
+			}
+		})
+	}
+}
+
+func TestSourceOnOtherHostIsFiltered(t *testing.T) {
+	for _, group := range []netip.AddrPort{wideGroup, wideGroup6} {
+		a, b := newPair(t)
+		other := netip.MustParseAddr("10.9.0.77")
+		if group.Addr().Is6() {
+			other = netip.MustParseAddr("fd09::77")
+		}
+		s := a.open(Config{Group: group})
+		all, r := b.open(Config{Group: group, Receive: true}), b.open(Config{Group: group, Receive: true, Source: other})
+		send(t, s, Message{To: group, Data: []byte("x")})
+		receive(t, all, all.Readers()[1], 1)
+		silent(t, r.Readers()[1], "a receiver of another source")
+	}
+}
+
+func TestGroupOnOtherInterfaceDoesNotLeak(t *testing.T) {
+	for _, group := range []netip.AddrPort{wideGroup, wideGroup6} {
+		a, b := newPair(t)
+		// A second cable, and someone who joins the same group there.
+		a.run(fmt.Sprintf("ip link add v1 type veth peer name v1 netns %d", b.tid))
+		for i, n := range []*namespace{a, b} {
+			n.run(fmt.Sprintf("ip addr add 10.8.0.%d/24 dev v1", i+1))
+			n.run(fmt.Sprintf("ip addr add fd08::%d/64 dev v1 nodad", i+1))
+			n.run("ip link set v1 up")
+		}
+		a.awaitRoute("v1")
+		b.awaitRoute("v1")
+		s := a.open(Config{Group: group, Interface: "v1"})
+		r0, r1 := b.open(Config{Group: group, Interface: "v0", Receive: true}), b.open(Config{Group: group, Interface: "v1", Receive: true})
+		send(t, s, Message{To: group, Data: []byte("x")})
+		receive(t, r1, r1.Readers()[1], 1)
+		silent(t, r0.Readers()[1], "the other interface")
+	}
+}
+
+func TestOwnHostHearsUnlessToldNotTo(t *testing.T) {
+	for _, group := range []netip.AddrPort{wideGroup, wideGroup6} {
+		a, b := newPair(t)
+		s, quiet := a.open(Config{Group: group}), a.open(Config{Group: group, NoLoopback: true})
+		here, there := a.open(Config{Group: group, Receive: true}), b.open(Config{Group: group, Receive: true})
+		msg := Message{To: group, SegmentSize: 1000, Data: numbered(0, 40, 1000, 0)}
+		send(t, s, msg)
+		checkNumbered(t, receive(t, here, here.Readers()[1], 40), 1000, 0)
+		checkNumbered(t, receive(t, there, there.Readers()[1], 40), 1000, 0)
+		send(t, quiet, msg)
+		checkNumbered(t, receive(t, there, there.Readers()[1], 40), 1000, 0)
+		silent(t, here.Readers()[1], "the sender's own host")
+	}
+}
+
+// The demonstration: a host without any network.
+func TestLoopbackOnlyHost(t *testing.T) {
+	n := newNamespace(t)
+	s, r := n.open(Config{Group: wideGroup}), n.open(Config{Group: wideGroup, Receive: true})
+	if s.Interface().Name != "lo" {
+		t.Fatalf("interface %s", s.Interface().Name)
+	}
+	send(t, s, Message{To: s.Group(), SegmentSize: 1400, Data: numbered(0, 100, 1400, 0)})
+	checkNumbered(t, receive(t, r, r.Readers()[1], 100), 1400, 0)
+}
+
+func TestLoopbackIPv6NeedsRoute(t *testing.T) {
+	n := newNamespace(t)
+	for _, group := range []string{"[ff01::99]:7500", "[ff02::99]:7500", "[ff08::99]:7500"} {
+		c := Config{Group: netip.MustParseAddrPort(group), Interface: "lo", Receive: true}
+		conn, err := n.tryOpen(c)
+		if err == nil {
+			defer conn.Close()
+			send(t, conn, Message{To: c.Group, Data: []byte("x")})
+			t.Skip("this kernel has a route")
+		}
+		if !strings.Contains(err.Error(), "as root, ip -6 route add local ff00::/8 dev lo table local") {
+			t.Fatal(err)
+		}
+	}
+	n.run("ip -6 route add local ff00::/8 dev lo table local") // as it says
+	for _, group := range []string{"[ff01::99]:7500", "[ff02::99]:7500", "[ff08::99]:7500"} {
+		c := n.open(Config{Group: netip.MustParseAddrPort(group), Interface: "lo", Receive: true})
+		send(t, c, Message{To: c.Group(), Data: []byte("x")})
+		receive(t, c, c.Readers()[1], 1)
+	}
+}
+
+func TestNoRouteToGroup(t *testing.T) {
+	a, b := newPair(t) // neither has a default route, nor one for 224.0.0.0/4
+	s, r := a.open(Config{Group: wideGroup}), b.open(Config{Group: wideGroup, Receive: true})
+	send(t, s, Message{To: s.Group(), Data: []byte("x")})
+	receive(t, r, r.Readers()[1], 1)
+	on := a.open(Config{Group: wideGroup, Interface: "lo", Receive: true})
+	send(t, on, Message{To: on.Group(), Data: []byte("x")})
+	receive(t, on, on.Readers()[1], 1)
+}
+
+func TestVanishedInterfaceIsNamed(t *testing.T) {
+	for _, test := range []struct{ command, want string }{
+		{"ip link set v0 down", "interface v0: it is down"},
+		{"ip link del v0", "interface v0: it is not there any more"},
+	} {
+		a, _ := newPair(t)
+		c := a.open(Config{Group: wideGroup, Receive: true})
+		send(t, c, Message{To: c.Group(), Data: []byte("x")})
+		a.run(test.command)
+		a.do(func() {
+			n, err := c.WriteBatch([]Message{{To: c.Group(), Data: []byte("x")}})
+			if n != 0 || err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%s: took %d, %v; want %q", test.command, n, err, test.want)
+			}
+			if err := c.Check(); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%s: Check says %v, want %q", test.command, err, test.want)
+			}
+		})
+	}
+}
+
+func TestOpenNamesInterfaceThatIsDown(t *testing.T) {
+	a, _ := newPair(t)
+	a.run("ip link set v0 down")
+	_, err := a.tryOpen(Config{Group: wideGroup, Interface: "v0"})
+	if err == nil || !strings.Contains(err.Error(), "interface v0 is down: bring it up; use one of lo 127.0.0.1") {
+		t.Errorf("got %v", err)
+	}
+	if c := a.open(Config{Group: wideGroup}); c.Interface().Name != "lo" {
+		t.Errorf("chose %s", c.Interface().Name)
+	}
+}
+
+// The kernel drops what an interface's queue cannot hold without saying so. A send buffer smaller
+// than the queue makes the writer wait instead.
+func TestWriterWaitsForSlowInterface(t *testing.T) {
+	a, b := newPair(t)
+	a.run("tc qdisc add dev v0 root tbf rate 200mbit burst 64kb limit 4mb")
+	for _, offload := range []bool{true, false} {
+		s, r := a.open(Config{Group: wideGroup, NoOffload: !offload}), b.open(Config{Group: wideGroup, Receive: true})
+		const n, size, batches = 400, 1400, 10 // 5.6 MB: 224 ms
+		got := make(chan int)
+		go func() {
+			sum := 0
+			var batch Batch
+			for sum < n*batches && r.Readers()[1].ReadBatch(&batch) == nil {
+				sum += len(batch.Datagrams)
+			}
+			got <- sum
+		}()
+		start := time.Now()
+		for range batches {
+			send(t, s, Message{To: s.Group(), SegmentSize: size, Data: make([]byte, n*size)})
+		}
+		if d := time.Since(start); d < 50*time.Millisecond {
+			t.Errorf("offload %v: 5.6 MB left in %v at 200 Mbit/s", offload, d)
+		}
+		select {
+		case <-got:
+		case <-time.After(3 * time.Second):
+			r.Close()
+			t.Errorf("offload %v: only %d of %d datagrams arrived; %+v", offload, <-got, n*batches, s.Stats())
+		}
+		r.Close()
+		s.Close()
+	}
+}
