@@ -1,3 +1,5 @@
+// Package nak implements the negative acknowledgement: the format of NAK, NNAK and NCF (RFC 3208 §8.3) with OPT_NAK_LIST (§9.3), and
+// NAK generation at a receiver (§6.3), which decides when to ask for a packet that is missing.
 package nak
 
 import (
