@@ -46,7 +46,7 @@ func (s *Source) Err() error { return s.err }
 // end begins to linger with FIN or RST in the SPMs.
 func (s *Source) end(now time.Time, to state) {
 	s.state = to
-	s.endedAt, s.active = now, now
+	s.told, s.endedAt, s.active = false, now, now
 	s.schedule.SendNow(now)
 	s.due = now
 }

@@ -49,6 +49,7 @@ type Source struct {
 
 	state   state
 	rst     packet.Reset
+	told    bool      // an SPM with FIN or RST left
 	endedAt time.Time // when FIN or RST became due
 	active  time.Time // when that, a request for a packet in the window, or its repair was last
 	due     time.Time // what NextTimeout returns
@@ -255,7 +256,7 @@ func (s *Source) settle(now time.Time) {
 			s.end(now, finished)
 		}
 	case finished, reset:
-		if !now.Before(s.lingerEnd()) {
+		if s.told && !now.Before(s.lingerEnd()) {
 			s.state = done
 			s.repairs.clear()
 			s.reports.clear()

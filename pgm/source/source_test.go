@@ -38,7 +38,6 @@ type fake struct {
 	blocked            bool
 	err                error
 	loads              int
-	summed             bool // say the sum, which is wrong
 }
 
 func (f *fake) Next() packet.SQN  { return f.next }
@@ -146,7 +145,7 @@ func drain(t testing.TB, b *packet.Batch, now time.Time) (out []sent) {
 // poll calls PollTransmit once.
 func poll(t testing.TB, s *Source, now time.Time) []sent {
 	t.Helper()
-	b := packet.NewBatch(1 << 18)
+	b := packet.NewBatch(MinBatch)
 	s.PollTransmit(now, b)
 	return drain(t, b, now)
 }
@@ -163,10 +162,13 @@ func pollAll(t testing.TB, s *Source, now time.Time) (out []sent) {
 	}
 }
 
+// scratch is the batch of play, which is called often. Tests here are not parallel.
+var scratch = packet.NewBatch(1 << 18)
+
 // play drives a source in virtual time until the given time, as a loop over sockets would.
 func play(t testing.TB, s *Source, now, until time.Time, each func(sent)) {
 	t.Helper()
-	b := packet.NewBatch(1 << 18)
+	b := scratch
 	for idle := 0; ; {
 		b.Reset()
 		s.PollTransmit(now, b)

@@ -55,6 +55,7 @@ func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 	}
 	s.commit(now, b, s.c.Group, s.appendSPM(dst))
 	s.spmSQN++
+	s.told = s.state >= finished
 	s.schedule.Sent(now)
 	s.stats.SPM++
 	return true
@@ -214,9 +215,9 @@ func (s *Source) plan(now time.Time) {
 	}
 }
 
-// lingering returns when a session that has ended is done; zero for one that has not.
+// lingering returns when a session that has ended, and said so, is done; zero for another.
 func (s *Source) lingering() time.Time {
-	if s.state < finished {
+	if s.state < finished || !s.told {
 		return time.Time{}
 	}
 	return s.lingerEnd()
