@@ -225,25 +225,30 @@ func (w *writer) obey(o *order) {
 	}
 }
 
-// begin makes the directories of a segment, and looks for what earlier runs have left of its files.
+// begin looks for what earlier runs have left of the files of a segment, and makes its directories.
 func (w *writer) begin(s *segment, refused []Problem) {
+	var resumed int64
+	for _, p := range s.parts {
+		if p != nil && !p.o.Dir && !p.over.Load() && p.resume(w.dest) {
+			w.in.resumed(p)
+			w.parts[p.index] = p
+			resumed += p.resumed
+		}
+	}
 	if s.m.Index == 0 {
-		w.in.note(Event{Kind: Began, Objects: int(s.m.Count), Total: int64(s.m.Total)})
+		w.in.note(Event{Kind: Began, Objects: int(s.m.Count), Total: int64(s.m.Total), Resumed: resumed, Bytes: resumed})
 	}
 	w.in.refuse(s, refused)
-	for i, p := range s.parts {
-		o := &s.m.Objects[i]
+	for _, p := range s.parts {
 		switch {
 		case p == nil || p.over.Load():
-		case o.Dir:
-			if err := w.dest.mkdir(o.Name); err != nil {
+		case p.o.Dir:
+			if err := w.dest.mkdir(p.o.Name); err != nil {
 				w.in.failed(p, err)
 			} else {
 				w.in.held(p)
 			}
-		case p.resume(w.dest):
-			w.in.resumed(p)
-			w.parts[p.index] = p
+		case p.resumed > 0:
 			w.advance(p)
 		}
 	}

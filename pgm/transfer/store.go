@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,7 @@ type store struct {
 	sent    atomic.Uint32 // distance from the first packet of what was never loaded
 	content atomic.Int64  // octets of content among the packets before sent
 	err     atomic.Pointer[Problem]
+	failed  chan struct{} // closed when err is set
 
 	// Digests are computed in the order of the objects, beside the sending. known is how many are; the packets of the first that is not
 	// are withheld from its digest on. starved is set when that was what Next ran into: then the loop is to be woken.
@@ -47,7 +49,7 @@ var _ source.Store = (*store)(nil)
 // newStore returns the store for what was scanned. It withholds everything behind the first records until open is called. wake is
 // called, from another goroutine, when there is more to send.
 func newStore(p *plan, s *scan, wake func()) *store {
-	st := &store{plan: p, scan: s, recordIndex: -1, wake: wake, ahead: make(chan struct{}, 1)}
+	st := &store{plan: p, scan: s, recordIndex: -1, wake: wake, ahead: make(chan struct{}, 1), failed: make(chan struct{})}
 	st.digests = make([][32]byte, len(p.objects))
 	st.files.open, st.files.max = st.openFile, maxOpenSent
 	st.gate.Store(uint32(p.records[0].Data - p.first))
@@ -80,15 +82,17 @@ func (st *store) open() {
 // close closes the files. The loop must have ended.
 func (st *store) close() { st.files.close() }
 
-// failure returns the object that could not be read, and why; nil if there is none.
+// failure returns the object that could not be read, and why; nil if there is none. failed is closed when there is one.
 func (st *store) failure() *Problem { return st.err.Load() }
 
-func (st *store) fail(i int, err error) error {
-	if err == io.ErrUnexpectedEOF {
+// fail notes that an object cannot be read. The session cannot go on, but it is for Send to say so: nothing can be loaded until then.
+func (st *store) fail(i int, err error) {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("%s: %w: it has shrunk", st.scan.path(i), ErrChanged)
 	}
-	st.err.CompareAndSwap(nil, &Problem{st.objects[i].Name, err})
-	return err
+	if st.err.CompareAndSwap(nil, &Problem{st.objects[i].Name, err}) {
+		close(st.failed)
+	}
 }
 
 // Trail returns the first packet: the trail does not move.
@@ -122,7 +126,7 @@ func (st *store) undigested() (packet.SQN, bool) {
 	return st.objects[i].digestSQN(st.block), true
 }
 
-// Load gets consecutive packets, of one record or object at most.
+// Load gets consecutive packets, of one record or object at most. It never fails: what cannot be read is told to fail.
 func (st *store) Load(first packet.SQN, dst []source.TSDU) (int, error) {
 	if n := st.Next().Sub(first); n <= 0 {
 		return 0, nil
@@ -134,16 +138,15 @@ func (st *store) Load(first packet.SQN, dst []source.TSDU) (int, error) {
 		return 0, nil
 	}
 	var n int
-	var err error
 	if !p.objects {
 		n = st.loadRecord(p, first, dst)
 	} else {
-		n, err = st.loadObjects(p, first, dst)
+		n = st.loadObjects(p, first, dst)
 	}
 	if n > 0 {
 		st.loaded(uint32(first-st.first)+uint32(n), p, first, n)
 	}
-	return n, err
+	return n, nil
 }
 
 // loaded notes that the packets before the offset end were loaded.
@@ -186,18 +189,19 @@ func (st *store) loadRecord(p *span, first packet.SQN, dst []source.TSDU) int {
 	return n
 }
 
-func (st *store) loadObjects(p *span, first packet.SQN, dst []source.TSDU) (int, error) {
+func (st *store) loadObjects(p *span, first packet.SQN, dst []source.TSDU) int {
 	k := p.m.find(first)
 	o := &p.m.Objects[k]
 	index := st.bases[p.m.Index] + k
 	if first == o.digestSQN(st.block) {
 		dst[0].Data = appendDigest(dst[0].Data[:0], uint32(index), o.Size, &st.digests[index])
 		dst[0].Fragment, dst[0].Syn, dst[0].Fin, dst[0].HasSum = packet.Fragment{}, false, false, false
-		return 1, nil
+		return 1
 	}
 	f, err := st.files.get(index)
 	if err != nil {
-		return 0, st.fail(index, err)
+		st.fail(index, err)
+		return 0
 	}
 	block := uint32(first - o.First)
 	n := int(min(int64(len(dst)), blocks(o.Size, st.block)-int64(block), maxVector))
@@ -213,9 +217,10 @@ func (st *store) loadObjects(p *span, first packet.SQN, dst []source.TSDU) (int,
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return 0, st.fail(index, err)
+		st.fail(index, err)
+		return 0
 	}
-	return n, nil
+	return n
 }
 
 // sentObjects returns how many objects have been loaded whole, their digests included.
@@ -243,7 +248,6 @@ func (st *store) hash(ctx context.Context, changed func(name string)) {
 				if ctx.Err() == nil {
 					st.fail(i, err)
 				}
-				st.wake()
 				return
 			}
 			before += o.Size

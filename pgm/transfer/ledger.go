@@ -1,0 +1,161 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ledger is what the receivers of a session have stated. It is safe for concurrent use.
+type ledger struct {
+	session SessionID
+	objects []Object
+	expect  int
+	names   []string // that must finish
+
+	mu        sync.Mutex
+	receivers map[uint64]*entry
+	spoken    time.Time // when one was heard last
+}
+
+// entry is one receiver.
+type entry struct {
+	statement
+	addr  netip.AddrPort
+	heard time.Time
+}
+
+// maxReceivers bounds how many receivers are kept: more of them go unnoticed.
+const maxReceivers = 1 << 16
+
+func newLedger(p *plan, expect int, names []string) *ledger {
+	return &ledger{session: p.session, objects: p.objects, expect: expect, names: names, receivers: make(map[uint64]*entry)}
+}
+
+// take takes a report. It returns the acknowledgement to send, nil if it was none, and what there is to tell if it was news: that the
+// receiver has begun, finished, or failed with something.
+func (l *ledger) take(now time.Time, from netip.AddrPort, body []byte) (acknowledge []byte, news *ReceiverSummary) {
+	s, kind, err := parseReceipt(body)
+	if err != nil || kind != kindStatement || s.Session != l.session {
+		return nil, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.receivers[s.Receiver]
+	known := e != nil
+	if !known {
+		if len(l.receivers) >= maxReceivers {
+			return nil, nil
+		}
+		e = new(entry)
+		l.receivers[s.Receiver] = e
+	}
+	e.heard, e.addr, l.spoken = now, from, now
+	if !known || s.Sequence > e.Sequence {
+		fresh := !known || s.Finished && !e.Finished || s.Failed > e.Failed || s.Objects > e.Objects
+		e.statement = s
+		if fresh {
+			r := l.summary(e)
+			news = &r
+		}
+	}
+	return appendAcknowledge(nil, &s), news
+}
+
+func (l *ledger) summary(e *entry) ReceiverSummary {
+	r := ReceiverSummary{
+		Name: e.Name, Addr: e.addr.String(), Finished: e.Finished, Objects: int(e.Objects), Failed: int(e.Failed), Bytes: int64(e.Bytes),
+		Lost: e.Lost, Repaired: e.Repaired, Duration: e.Elapsed,
+	}
+	for _, p := range e.Problems {
+		name := ""
+		if int64(p.Object) < int64(len(l.objects)) {
+			name = l.objects[p.Object].Name
+		}
+		r.Problems = append(r.Problems, Problem{name, errors.New(p.Reason)})
+	}
+	return r
+}
+
+// whole reports whether the receiver has finished and has everything.
+func (l *ledger) whole(e *entry) bool { return e.Finished && e.Failed == 0 }
+
+// count returns how many receivers have begun, and how many of them have finished.
+func (l *ledger) count() (begun, finished int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.receivers {
+		if e.Finished {
+			finished++
+		}
+	}
+	return len(l.receivers), finished
+}
+
+// missing returns whom the expected are short of: those that have not begun, or, at the end, those that do not have everything. It is
+// empty if they are all there.
+func (l *ledger) missing(end bool) (who []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	there := make(map[string]bool)
+	for _, e := range l.receivers {
+		if !end || l.whole(e) {
+			n++
+			there[e.Name] = true
+		}
+	}
+	for _, name := range l.names {
+		if !there[name] && !slices.Contains(who, name) {
+			who = append(who, name)
+		}
+	}
+	if more := l.expect - n - len(who); more > 0 {
+		who = append(who, fmt.Sprintf("%d more", more))
+	}
+	return who
+}
+
+// waiting reports whether a receiver that has begun may still finish: it was heard within the patience.
+func (l *ledger) waiting(now time.Time, patience time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.receivers {
+		if !e.Finished && now.Sub(e.heard) < patience {
+			return true
+		}
+	}
+	return false
+}
+
+// failed reports whether a receiver has said that it could not take something.
+func (l *ledger) failed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.receivers {
+		if e.Failed > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// summaries returns what each receiver has stated, by name.
+func (l *ledger) summaries() (all []ReceiverSummary) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.receivers {
+		all = append(all, l.summary(e))
+	}
+	slices.SortFunc(all, func(a, b ReceiverSummary) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Addr, b.Addr)
+	})
+	return all
+}

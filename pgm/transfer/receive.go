@@ -1,0 +1,214 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gopgm/gopgm/pgm"
+	"github.com/gopgm/gopgm/pgm/receiver"
+)
+
+const (
+	// maxTransfers is how many sessions are received at once; further ones are ignored until one is over. Each may have some dozens of
+	// files open.
+	maxTransfers = 16
+	// minExpiry is the least silence after which a source is given up: less than the time between its SPMs would be rash.
+	minExpiry = 3 * time.Second
+)
+
+// Receive receives the files of the sessions that it hears on the endpoint, and puts them beneath a directory. It returns when its
+// context is done or, with Once, when one session is over. What is not complete by then is kept beside its final name, and taken up again
+// when the same file is sent again.
+//
+// The Summary is never nil. Errors: that of the endpoint or the destination; ErrTimeout; the context's, unless it ended while nothing was
+// being received; with Once also that of the session: a ResetError, ErrSilent, ErrLost, or ErrFailed if not all of its objects are there.
+func Receive(ctx context.Context, ep pgm.Endpoint, c pgm.Config, o ReceiveOptions) (*Summary, error) {
+	if o.Dir == "" {
+		o.Dir = "."
+	}
+	if o.Progress <= 0 {
+		o.Progress = defaultProgress
+	}
+	if o.Name == "" {
+		o.Name, _ = os.Hostname()
+	}
+	if o.Timeout > 0 && c.Receiver.PeerExpiry == 0 {
+		c.Receiver.PeerExpiry = max(min(o.Timeout, defaultTimeout), minExpiry)
+	}
+	r := &receiving{o: o, observer: observer{f: o.Observe}}
+	err := r.run(ctx, ep, c)
+	return &r.summary, err
+}
+
+// receiving is one call of Receive.
+type receiving struct {
+	o        ReceiveOptions
+	observer observer
+	dest     *destination
+	loop     *pgm.Receiver
+
+	mu      sync.Mutex
+	joined  []*joined // sessions that are being received
+	summary Summary
+}
+
+// joined is a session, and what is looked after besides its packets.
+type joined struct {
+	in       *inbox
+	session  *receiver.Session
+	meter    meter
+	progress time.Time // when the next is due
+	report   []byte
+}
+
+func (r *receiving) run(ctx context.Context, ep pgm.Endpoint, c pgm.Config) error {
+	var err error
+	if r.dest, err = openDestination(r.o.Dir); err != nil {
+		return err
+	}
+	defer r.dest.close()
+	ready := make(chan struct{}) // closed when loop is set: Accept may be called before
+	r.loop, err = pgm.NewReceiver(ctx, ep, c, pgm.ReceiverOptions{Accept: func(s *receiver.Session) receiver.Sink {
+		<-ready
+		return r.accept(s)
+	}})
+	close(ready)
+	if err != nil {
+		return err
+	}
+	err = r.steer(ctx)
+	r.loop.Close() // each session hears of its end
+	for _, j := range r.sessions() {
+		<-j.in.concluded
+		r.leave(j)
+	}
+	return err
+}
+
+// accept joins a session, on the loop's goroutine.
+func (r *receiving) accept(s *receiver.Session) receiver.Sink {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.joined) >= maxTransfers {
+		go r.observer.note(Event{
+			Kind: Failed, Session: s.TSI().String(), Peer: s.Source().Addr().String(),
+			Err: fmt.Errorf("%d sessions are being received already: this one is ignored", maxTransfers),
+		})
+		return nil
+	}
+	s.Unordered()
+	in := newInbox(s, r.loop.Do, r.dest, &r.observer)
+	in.tsi, in.from = s.TSI().String(), s.Source().Addr().String()
+	j := &joined{in: in, session: s}
+	r.joined = append(r.joined, j)
+	return in
+}
+
+func (r *receiving) sessions() []*joined {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]*joined(nil), r.joined...)
+}
+
+// leave notes what became of a session that is over.
+func (r *receiving) leave(j *joined) SessionSummary {
+	j.in.mu.Lock()
+	s := j.in.summary()
+	j.in.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.summary.Sessions = append(r.summary.Sessions, s)
+	for i := range r.joined {
+		if r.joined[i] == j {
+			r.joined = append(r.joined[:i], r.joined[i+1:]...)
+			break
+		}
+	}
+	return s
+}
+
+// steer looks after the sessions until it is enough.
+func (r *receiving) steer(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	idle := time.Now() // since when there has been no session
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.loop.Done():
+			return r.loop.Err()
+		case <-tick.C:
+		}
+		now := time.Now()
+		sessions := r.sessions()
+		for _, j := range sessions {
+			r.look(now, j)
+			if !j.in.over() {
+				continue
+			}
+			s := r.leave(j)
+			idle = now
+			if r.o.Once && !errors.Is(s.Err, ErrNotTransfer) {
+				return s.outcome()
+			}
+		}
+		if len(sessions) > 0 {
+			idle = now
+		} else if r.o.Timeout > 0 && now.Sub(idle) >= r.o.Timeout {
+			return ErrTimeout
+		}
+	}
+}
+
+// outcome returns the error that the session stands for.
+func (s *SessionSummary) outcome() error {
+	if s.Err != nil {
+		return s.Err
+	}
+	for _, p := range s.Problems {
+		if errors.Is(p.Err, ErrLost) {
+			return fmt.Errorf("%w: %s", ErrLost, quoteName(p.Name))
+		}
+	}
+	if len(s.Problems) > 0 {
+		p := s.Problems[0]
+		return fmt.Errorf("%w: %s: %w", ErrFailed, quoteName(p.Name), p.Err)
+	}
+	return nil
+}
+
+// look tells how far a session is, and the source what is here.
+func (r *receiving) look(now time.Time, j *joined) {
+	in := j.in
+	r.loop.Do(func() {
+		in.tick(now)
+		n := j.session.Stats().Recovery
+		in.lost.Store(n.Lost)
+		in.repaired.Store(n.Recovered)
+	})
+	if body := in.state(now, r.o.Name, nil); len(body) > 0 {
+		r.loop.Do(func() { j.session.Report(body) })
+	}
+	if now.Before(j.progress) {
+		return
+	}
+	in.mu.Lock()
+	over := in.began.IsZero() || !in.end.IsZero()
+	total, objects, resumed, began := in.total, in.objects, in.resumedN, in.began
+	in.mu.Unlock()
+	if over {
+		return
+	}
+	j.progress = now.Add(r.o.Progress)
+	bytes := in.written.Load()
+	rate := j.meter.add(now, bytes-resumed)
+	in.note(Event{
+		Kind: Progress, Bytes: bytes, Total: total, Resumed: resumed, Objects: objects, Duration: now.Sub(began), Rate: rate,
+		ETA: eta(total-bytes, rate), Lost: in.lost.Load(), Repaired: in.repaired.Load(),
+	})
+}
