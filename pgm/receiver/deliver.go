@@ -82,9 +82,9 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 		if hasJoin {
 			s.start(join)
 		} else {
-			// An SPM may let us join further back, so what comes is held until there is one; but not for ever.
+			// An SPM may let us join further back, so what wants order is held until there is one; but not for ever.
 			s.start(p.SQN)
-			s.holding, s.holdEnd = !s.path.Known(), now.Add(holdIntervals*s.r.c.Solicit)
+			s.holding, s.holdEnd = !s.unordered && !s.path.Known(), now.Add(holdIntervals*s.r.c.Solicit)
 		}
 	}
 	s.advance(p.Trail)
@@ -118,7 +118,7 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 
 // deliverNow hands d to the Sink of an unordered session.
 func (s *Session) deliverNow(now time.Time, d *Data, fresh bool) {
-	if s.holding || !s.sink.Data(*d) {
+	if !s.sink.Data(*d) {
 		s.stats.Held++
 		s.refused(now, d.SQN)
 		return

@@ -200,3 +200,16 @@ func BenchmarkHandleData(b *testing.B) {
 		})
 	}
 }
+
+// A window that moves back, because the first SPM comes late, keeps what the Sink said that it has, ahead of the newest packet too.
+func TestRejoinKeepsWhatTheSinkHas(t *testing.T) {
+	st := newStage(t, Config{}, true)
+	st.handle(dataPacket(packet.TypeODATA, 10, 1, "x", nil))
+	st.r.Session(testTSI).Have(12, 20)
+	st.handle(spmPacket(spm.Packet{SQN: 1, Trail: 1, Lead: 21, Path: testPath}, func(b []byte) []byte { return packet.AppendJoin(b, 8) }))
+	st.advance(10 * time.Millisecond)
+	want := "deliver 10 \"x\"\n3.922141ms send NAK 8 9 to 192.0.2.1:7500\n4.982983ms send NAK 11 21 to 192.0.2.1:7500\n"
+	if got := st.out.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}

@@ -154,8 +154,9 @@ func (s *Session) rejoin(init packet.SQN) {
 	s.start(init)
 	s.lead, s.presumed = lead, lead+1
 	s.gaps.clear()
-	for n, ok := old.NextPresent(old.Trail(), lead); ok; n, ok = old.NextPresent(n+1, lead) {
-		if !s.have.Add(n) || n == lead {
+	last := old.Trail() + packet.SQN(old.Max()-1) // beyond lead there may be what the Sink has
+	for n, ok := old.NextPresent(old.Trail(), last); ok; n, ok = old.NextPresent(n+1, last) {
+		if !s.have.Add(n) || n == last {
 			break
 		}
 	}
@@ -198,7 +199,7 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 		case !s.started:
 			// Without data the window begins behind what was sent before we came, so that the loss of the next packet is noticed.
 			s.start(p.Lead + 1)
-		case hasJoin && join.Before(s.trail) && (s.holding || s.unordered && first): // without order it is never too late
+		case hasJoin && join.Before(s.trail) && (s.holding || s.unordered && first):
 			s.rejoin(join)
 		}
 		s.advance(p.Trail)
@@ -271,8 +272,8 @@ func (s *Session) nextTimeout() time.Time {
 
 // checkEnd ends a session whose last packet, and all before it, were delivered or reported lost.
 func (s *Session) checkEnd() {
-	if s.ended || !s.hasFin || !s.started || s.holding {
-		return
+	if s.ended || !s.hasFin || !s.started || s.holding || s.unordered && !s.path.Known() {
+		return // there may be more in front
 	}
 	done := s.order.next
 	if s.unordered {
