@@ -83,6 +83,19 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// WriteMessage sends p as one message to those who receive messages (ListenPacket), whole, whatever its size. It waits as Write does. A
+// Listener reads its octets like those of Write.
+func (c *Conn) WriteMessage(p []byte) (int, error) {
+	if c.writer == nil {
+		return 0, c.opError("write", ErrOneWay)
+	}
+	n, err := c.writer.message(p)
+	if err != nil {
+		err = c.opError("write", err)
+	}
+	return n, err
+}
+
 // Close ends the Conn; Read and Write that wait return. An accepted Conn is no longer received. Of a dialled one, what was written is
 // still sent, then OPT_FIN, and repairs go on for SourceConfig.Linger: Close returns at once all the same, as package net has it. A
 // program that is about to exit calls CloseWait instead, or the rest is lost.
