@@ -37,6 +37,16 @@ const (
 	defaultSendBuffer = 1 << 20
 )
 
+// unicastPorts returns the ports to try for unicast. Who asks a source for a repair, and knows only its address, asks at the
+// group's port. One endpoint on a host can have it, and it is left to sources, which do not read the group; the others take
+// any port, and are answered there because their packets come from there.
+func (c *Config) unicastPorts() []uint16 {
+	if c.Receive {
+		return []uint16{0}
+	}
+	return []uint16{c.Group.Port(), 0}
+}
+
 // Open opens a UDP-encapsulated endpoint. Its errors are one line that says which interface or
 // address is wrong and what to do.
 func Open(ctx context.Context, c Config) (Conn, error) {

@@ -65,13 +65,13 @@ func (u *udpConn) open() error {
 	return nil
 }
 
-// openUnicast opens the socket that everything is sent from. Who asks a source for a repair, and
-// knows only its address, asks at the group's port. One endpoint on a host can have it; the others
-// take any port, and are answered there because their packets come from there.
-func (u *udpConn) openUnicast() (socket, error) {
-	s, err := listen(netip.AddrPortFrom(u.link.addr, u.config.Group.Port()), u.link, false)
-	if errors.Is(err, unix.EADDRINUSE) {
-		s, err = listen(netip.AddrPortFrom(u.link.addr, 0), u.link, false)
+// openUnicast opens the socket that everything is sent from.
+func (u *udpConn) openUnicast() (s socket, err error) {
+	for _, port := range u.config.unicastPorts() {
+		s, err = listen(netip.AddrPortFrom(u.link.addr, port), u.link, false)
+		if !errors.Is(err, unix.EADDRINUSE) {
+			break
+		}
 	}
 	if err != nil {
 		return s, err

@@ -43,7 +43,7 @@ func (u *udpConn) open(ctx context.Context) error {
 	var err error
 	// The group's port, so that who knows only the address of a source reaches it; or any. Linux
 	// does not let the group's socket have the wildcard address then.
-	ports := []uint16{c.Group.Port(), 0}
+	ports := c.unicastPorts()
 	if runtime.GOOS == "linux" {
 		ports = ports[1:]
 	}
