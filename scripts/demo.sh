@@ -27,7 +27,7 @@ for i in $receivers; do
 done
 
 echo "sending $file ($(wc -c <"$file" | tr -d ' ') octets) to three receivers, each losing 2 % of its packets"
-bin/pgmsend -e "$endpoint" --rate 60M --expect 3 --progress plain "$file"
+bin/pgmsend -e "$endpoint" --rate 60M --mtu 1500 --expect 3 --progress plain "$file"
 status=$?
 
 i=0

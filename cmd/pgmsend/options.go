@@ -23,6 +23,8 @@ misses is repaired, and every copy is verified.
                            e.g. 490M or 2.5G (default: nine tenths of the interface's
                            speed, or 1G if the system does not tell it)
       --ttl N              let packets pass N-1 routers, 1 to 255 (default 16)
+      --mtu OCTETS         send no larger IP packets than this (default: what the interface
+                           carries)
       --expect N           wait for N receivers before sending, and until they have finished
       --expect-from LIST   likewise for the receivers named, separated by commas
       --timeout DURATION   how long to wait for them to begin, and how long one may fall
@@ -45,6 +47,7 @@ type options struct {
 	endpoint   pgm.Endpoint
 	rate       console.RateFlag
 	ttl        int
+	mtu        int
 	expect     int
 	expectFrom []string
 	timeout    time.Duration
@@ -68,6 +71,7 @@ func parseOptions(args []string) (*options, error) {
 	f.StringVarP(&endpoint, "endpoint", "e", pgm.DefaultEndpoint, "")
 	f.Var(&o.rate, "rate", "")
 	f.IntVar(&o.ttl, "ttl", 0, "")
+	f.IntVar(&o.mtu, "mtu", 0, "")
 	f.IntVar(&o.expect, "expect", 0, "")
 	f.StringVar(&from, "expect-from", "", "")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "")
@@ -102,6 +106,8 @@ func parseOptions(args []string) (*options, error) {
 		return nil, errors.New("nothing to send: name files or directories, or - for standard input")
 	case f.Changed("ttl") && (o.ttl < 1 || o.ttl > 255):
 		return nil, fmt.Errorf("--ttl %d: want 1 to 255", o.ttl)
+	case f.Changed("mtu") && (o.mtu < 576 || o.mtu > 65535):
+		return nil, fmt.Errorf("--mtu %d: want 576 to 65535", o.mtu)
 	case o.expect < 0:
 		return nil, fmt.Errorf("--expect %d: want the number of receivers", o.expect)
 	case o.timeout <= 0:

@@ -15,9 +15,7 @@ import (
 
 // config returns the configuration of the sockets that the command line asks for.
 func (o *options) config(n *narrator) pgm.Config {
-	c := pgm.Config{Rate: int(o.rate), TTL: o.ttl, Logger: slog.New(console.NewLogHandler(n.display, o.verbose))}
-	c.Source.Linger = o.linger
-	return c
+	return pgm.Config{Rate: int(o.rate), TTL: o.ttl, MTU: o.mtu, Logger: slog.New(console.NewLogHandler(n.display, o.verbose))}
 }
 
 // streamReport is what reports for machines say of a stream.
@@ -37,7 +35,9 @@ type streamReport struct {
 func sendStream(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.Writer) int {
 	n := newNarrator(o, stdout, stderr)
 	defer n.display.Close()
-	conn, err := (&pgm.Dialer{Config: o.config(n)}).DialContext(ctx, "", o.endpoint.String())
+	c := o.config(n)
+	c.Source.Linger = o.linger
+	conn, err := (&pgm.Dialer{Config: c}).DialContext(ctx, "", o.endpoint.String())
 	if err != nil {
 		return n.streamFailed(err)
 	}
@@ -56,7 +56,9 @@ func sendStream(ctx context.Context, o *options, stdin io.Reader, stdout, stderr
 	}
 	if err != nil {
 		conn.Reset(0)
-		conn.CloseWait(boundedLinger(o))
+		farewell, cancel := context.WithTimeout(context.Background(), farewellTime)
+		defer cancel()
+		conn.CloseWait(farewell)
 		return n.streamFailed(err)
 	}
 	if err := conn.CloseWait(ctx); err != nil {
@@ -71,12 +73,8 @@ func sendStream(ctx context.Context, o *options, stdin io.Reader, stdout, stderr
 	return console.ExitOK
 }
 
-// boundedLinger returns a context for the farewell of a session that failed: long enough for a few SPMs.
-func boundedLinger(*options) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	context.AfterFunc(ctx, cancel)
-	return ctx
-}
+// farewellTime is how long a session that failed goes on telling its receivers so.
+const farewellTime = 200 * time.Millisecond
 
 // maxLine bounds a line that is sent as one message.
 const maxLine = 1 << 20
