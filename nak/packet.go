@@ -90,8 +90,8 @@ func (p *Packet) Parse(h *packet.Header, body []byte) (opts []byte, err error) {
 		return nil, &packet.Error{Type: h.Type, Field: "end of packet", Offset: at(rest), Err: packet.ErrLength}
 	}
 	if o, ok := packet.FindOption(opts, packet.OptNAKList); ok {
-		n := len(o.Body) / 4
-		if n == 0 || n > MaxList || len(o.Body)%4 != 0 {
+		n := len(o.Body) / 4 // the length octet has no room for more than MaxList
+		if n == 0 || len(o.Body)%4 != 0 {
 			return nil, &packet.Error{Type: h.Type, Field: "OPT_NAK_LIST length", Offset: begin, Err: packet.ErrOption}
 		}
 		for i := range n {

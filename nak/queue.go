@@ -10,22 +10,30 @@ import (
 type entry struct {
 	sqn         packet.SQN
 	prev, next  int32 // in the list; next also links the unused
-	list        int16 // listNCF, listData, or numLists + the back-off's id
+	list        int16 // listNCF or listData, + a stage; or numLists + the back-off's id
 	state       State
+	waited      uint8 // waits for data that were in vain, as far as they lengthen the next
 	ncfRetries  uint16
 	dataRetries uint16
-	deadline    int64 // nanoseconds since the epoch; of a back-off, in the back-off
-	asked       int64 // when the first NAK went out; 0: none did
+	mark        uint32 // how many packets had come when the wait for data began
+	deadline    int64  // nanoseconds since the epoch; of a back-off, in the back-off
+	asked       int64  // when the first NAK went out; 0: none did
 }
 
 type list struct{ first, last int32 }
 
-// Each wait has a fixed length, so the entries of a list are in the order of their deadlines, and timers cost nothing to keep.
+// There is a list for each length of each wait, so the entries of a list are in the order of their deadlines, and timers cost nothing
+// to keep.
 const (
-	listNCF = iota
-	listData
-	numLists
+	stages   = 6 // the lengths of a wait: it, and it doubled five times
+	listNCF  = 0
+	listData = stages
+	numLists = 2 * stages
 )
+
+// stage returns how often a wait is doubled that was in vain before, n times: "the network lost it" explains the first time, and
+// is answered at once; then, more and more, that the path is down or the source asked for more than it can do.
+func stage(n int) int { return min(max(n-1, 0), stages-1) }
 
 // backoff is one drawn NAK_RB_IVL and the packets that share it.
 type backoff struct {
@@ -108,7 +116,24 @@ func (r *Recovery) findBackOff(id int16) *backoff {
 
 func (r *Recovery) dropBackOff(g int) { r.backoffs = append(r.backoffs[:g], r.backoffs[g+1:]...) }
 
-// wait starts a timer of the list's length for an entry that is in no list.
+// waitNCF starts NAK_RPT_IVL for an entry that is in no list.
+func (r *Recovery) waitNCF(now time.Time, i int32) {
+	st := stage(int(r.entries[i].ncfRetries))
+	r.wait(now, i, listNCF+st, r.c.Repeat<<st)
+}
+
+// waitData starts NAK_RDATA_IVL for an entry that is in no list.
+func (r *Recovery) waitData(now time.Time, i int32) {
+	e := &r.entries[i]
+	e.mark = uint32(r.stats.Recovered)
+	st := stage(int(e.waited))
+	d := r.dataInterval()
+	r.wait(now, i, listData+st, max(d, min(d<<st, maxWait)))
+}
+
+// maxWait bounds the wait for data that is doubled.
+const maxWait = 2 * time.Second
+
 func (r *Recovery) wait(now time.Time, i int32, l int, d time.Duration) {
 	r.entries[i].deadline = r.since(now) + int64(d)
 	r.link(&r.lists[l], int16(l), i)

@@ -32,10 +32,10 @@ func (s State) String() string {
 // RecoveryConfig holds the intervals and limits of a Recovery. Zero fields mean the defaults.
 type RecoveryConfig struct {
 	BackOff     time.Duration // NAK_BO_IVL, over which NAK_RB_IVL is drawn; default 5 ms
-	Repeat      time.Duration // NAK_RPT_IVL, the wait for an NCF; default 20 ms
+	Repeat      time.Duration // NAK_RPT_IVL, the least wait for an NCF; default 20 ms
 	Data        time.Duration // NAK_RDATA_IVL, the least wait for data; default 50 ms, at least Repeat
-	NCFRetries  int           // NAK_NCF_RETRIES; default 10, negative: no limit
-	DataRetries int           // NAK_DATA_RETRIES; default 20, negative: no limit
+	NCFRetries  int           // NAK_NCF_RETRIES; default 10, some 4 s; negative: no limit
+	DataRetries int           // NAK_DATA_RETRIES; default 20, some 25 s; negative: no limit
 	Max         int           // packets in recovery at once; default 65536
 }
 
@@ -72,6 +72,10 @@ func (c RecoveryConfig) withDefaults() RecoveryConfig {
 // becomes one NAK with a list. How many packets are in recovery at once follows what the source delivers: a request that has
 // to be repeated halves the number, repairs that come let it grow, up to Max; so a receiver that lacks millions of packets
 // asks for no more than is being repaired.
+//
+// NAK_RPT_IVL and NAK_RDATA_IVL are doubled, up to 32 times, when a packet has waited in vain before, more than once. RFC 3208 lets
+// both be chosen freely. So NAKs for a source that cannot follow, or that is not there, become few, and the retries last for
+// seconds: a short outage is not the loss of what the source still keeps.
 type Recovery struct {
 	c        RecoveryConfig
 	rng      *rand.Rand
@@ -138,7 +142,7 @@ func (r *Recovery) Received(now time.Time, s packet.SQN) bool {
 		return false
 	}
 	e := &r.entries[i]
-	if e.asked != 0 && e.ncfRetries == 0 && e.dataRetries == 0 {
+	if e.asked != 0 && e.ncfRetries == 0 && e.waited == 0 {
 		r.latency.sample(time.Duration(r.since(now) - e.asked))
 	}
 	r.stats.Recovered++
@@ -201,7 +205,7 @@ func (r *Recovery) Confirmed(now time.Time, s packet.SQN) {
 		r.unlink(i)
 	}
 	r.entries[i].state = WaitData
-	r.wait(now, i, listData, r.dataInterval())
+	r.waitData(now, i)
 }
 
 // Heard says that another receiver's NAK for s was heard [6.3-09]; s is missing. During the back-off it suppresses our own, and
@@ -218,11 +222,11 @@ func (r *Recovery) Heard(now time.Time, s packet.SQN) {
 	case BackOff:
 		r.stats.Suppressed++
 		e.state = WaitNCF
-		r.wait(now, i, listData, r.dataInterval())
+		r.waitData(now, i)
 	case WaitNCF:
-		r.wait(now, i, listNCF, r.c.Repeat)
+		r.waitNCF(now, i)
 	case WaitData:
-		r.wait(now, i, listData, r.dataInterval())
+		r.waitData(now, i)
 	}
 }
 
@@ -241,7 +245,7 @@ func (r *Recovery) Due(now time.Time, dst []packet.SQN) []packet.SQN {
 				e.asked = t
 			}
 			dst = append(dst, e.sqn)
-			r.wait(now, i, listNCF, r.c.Repeat)
+			r.waitNCF(now, i)
 		}
 		if b.list.first < 0 && (b.deadline <= t || g < len(r.backoffs)-1) {
 			r.dropBackOff(g)
@@ -256,29 +260,32 @@ func (r *Recovery) Due(now time.Time, dst []packet.SQN) []packet.SQN {
 }
 
 // HandleTimeout returns to the back-off what waited in vain for an NCF or for data; lost is called for each packet whose retries
-// are used up, which is then forgotten [6.3-10], [6.3-11], [6.3-30].
+// are used up, which is then forgotten [6.3-10], [6.3-11], [6.3-30]. A wait for data during which other missing packets came is no
+// retry: the source repairs, and has more to repair than time.
 func (r *Recovery) HandleTimeout(now time.Time, lost func(packet.SQN)) {
 	t := r.since(now)
-	for _, l := range []int{listNCF, listData} {
+	for l := range r.lists {
 		for i := r.lists[l].first; i >= 0 && r.entries[i].deadline <= t; i = r.lists[l].first {
 			e := &r.entries[i]
-			retries, limit := &e.dataRetries, r.c.DataRetries
+			retries, limit, counts := &e.dataRetries, r.c.DataRetries, true
 			if e.state == WaitNCF {
 				retries, limit = &e.ncfRetries, r.c.NCFRetries
 				r.stats.NCFRepeats++
 			} else {
+				counts = e.mark == uint32(r.stats.Recovered)
+				e.waited = min(e.waited+1, stages)
 				r.stats.Repeats++
 			}
 			r.slowDown(now)
 			// RFC 3208 §6.3 does not say whether the first transmission is a retry: it is not, so a NAK goes out 1 + NAK_NCF_RETRIES times.
-			if limit >= 0 && int(*retries) >= limit {
+			if counts && limit >= 0 && int(*retries) >= limit {
 				s := e.sqn
 				r.stats.Cancelled++
 				r.remove(i)
 				lost(s)
 				continue
 			}
-			if *retries < 1<<15 {
+			if counts && *retries < 1<<15 {
 				*retries++
 			}
 			r.unlink(i)
@@ -295,7 +302,7 @@ func (r *Recovery) NextTimeout(sending bool) time.Time {
 			next = d
 		}
 	}
-	for _, l := range []int{listNCF, listData} {
+	for l := range r.lists {
 		if i := r.lists[l].first; i >= 0 {
 			earlier(r.entries[i].deadline)
 		}

@@ -25,6 +25,45 @@ func TestRepairsLeaveInOrder(t *testing.T) {
 	}
 }
 
+// The order is cleared of packets that left with older neighbours, again and again, before it is full; none is lost.
+func TestRepairsOrderIsCompacted(t *testing.T) {
+	r := newRepairs(8)
+	all := func(list ...packet.SQN) {
+		t.Helper()
+		for _, s := range list {
+			if got := r.add(s, 0); got != added {
+				t.Fatalf("adding %v: %v", s, got)
+			}
+		}
+	}
+	leave := func(first packet.SQN, n int) {
+		t.Helper()
+		if f, k := r.next(100); f != first || k != n {
+			t.Fatalf("%d leave from %v on, want %d from %v on", k, f, n, first)
+		}
+		r.sent(first, n)
+	}
+	all(1, 0, 50, 2, 3, 4, 5, 6)
+	leave(1, 6)
+	all(1, 2, 3, 4, 5, 6)
+	leave(0, 7)
+	all(0, 1, 2, 3, 4, 5, 6) // with those that left, more than the order holds
+	if r.order.n > 16 {
+		t.Fatalf("%d in the order", r.order.n)
+	}
+	leave(50, 1)
+	for n := 0; r.len() > 0; n++ {
+		if n == 7 {
+			t.Fatal("a packet that waits is not in the order")
+		}
+		first, _ := r.next(1)
+		r.sent(first, 1)
+	}
+	if r.order.n != 0 {
+		t.Errorf("%d in the order, though none waits", r.order.n)
+	}
+}
+
 // The queue holds what a set would, in bounded memory, and what was asked for first is never far: each run that leaves
 // begins with the oldest request.
 func TestRepairsModel(t *testing.T) {

@@ -30,7 +30,9 @@ func TestPacketsCarryTheirTSDUs(t *testing.T) {
 		for _, options := range []bool{false, true} {
 			t.Run(fmt.Sprint(sizes.name, options), func(t *testing.T) {
 				tsdus := map[packet.SQN]TSDU{}
-				f := &fake{first: 5, trail: 5, next: 505}
+				const first = 0xffff_ff00 // so that all octets of SQN and trail count, and the numbers wrap
+				f := &fake{first: first, trail: first}
+				f.next = f.first + 500
 				f.mark = func(s packet.SQN, u *TSDU) {
 					if u.HasSum = rng.IntN(2) == 0; options {
 						u.Syn, u.Fin = rng.IntN(5) == 0, rng.IntN(5) == 0
@@ -54,14 +56,14 @@ func TestPacketsCarryTheirTSDUs(t *testing.T) {
 				}
 				f.hole = func(packet.SQN) int { return testTSDU }
 				s := newSource(t, testConfig(f))
-				next := packet.SQN(5)
+				next := f.first
 				for _, p := range pollAll(t, s, start) {
 					if p.h.Type != packet.TypeODATA {
 						continue
 					}
 					want := tsdus[next]
-					if p.data.SQN != next || p.data.Trail != 5 || !bytes.Equal(p.data.TSDU, want.Data) {
-						t.Fatalf("packet %v, trail %v, with %d octets; want %v, 5, %d", p.data.SQN, p.data.Trail, len(p.data.TSDU), next, len(want.Data))
+					if p.data.SQN != next || p.data.Trail != first || !bytes.Equal(p.data.TSDU, want.Data) {
+						t.Fatalf("packet %v, trail %v, with %d octets; want %v, the first, %d", p.data.SQN, p.data.Trail, len(p.data.TSDU), next, len(want.Data))
 					}
 					if len(p.opts) != want.OptionsLen() || p.h.Options&packet.FlagNetwork != 0 {
 						t.Fatalf("packet %v has options %x, flags %x", next, p.opts, p.h.Options)
@@ -74,7 +76,7 @@ func TestPacketsCarryTheirTSDUs(t *testing.T) {
 					}
 					next++
 				}
-				if next != 505 {
+				if next != f.next {
 					t.Fatalf("packets up to %v left", next-1)
 				}
 			})
@@ -204,6 +206,49 @@ func TestNAKStormStaysWithinTheRate(t *testing.T) {
 	}
 	if st.NAKs != 100_000 || st.PendingRepairs > 600+62 {
 		t.Errorf("%d NAKs, %d repairs pending", st.NAKs, st.PendingRepairs)
+	}
+}
+
+// A NAK that gets no NCF gets no RDATA either [5.3-01]; when the receiver asks again, both.
+func TestNoRepairWithoutNCF(t *testing.T) {
+	f := &fake{first: 1, trail: 1, next: 200}
+	c := testConfig(f)
+	c.Ambient, c.IHBMin, c.IHBMax = time.Hour, time.Hour, time.Hour
+	s := newSource(t, c)
+	pollAll(t, s, start)
+	s.SetRate(20_000)
+	confirmed, repaired := 0, 0
+	seen := map[packet.SQN]bool{}
+	each := func(p sent) {
+		switch p.h.Type {
+		case packet.TypeNCF:
+			seen[p.nak.SQN] = true
+			confirmed++
+		case packet.TypeRDATA:
+			if !seen[p.data.SQN] {
+				t.Fatalf("RDATA %v without an NCF", p.data.SQN)
+			}
+			repaired++
+		}
+	}
+	for q := packet.SQN(1); q < 200; q++ {
+		ask(t, s, start.Add(ms), q)
+	}
+	play(t, s, start.Add(ms), start.Add(time.Minute), each)
+	dropped := int(s.Stats().NCFsDropped)
+	if confirmed == 0 || dropped == 0 || confirmed+dropped != 199 || repaired != confirmed {
+		t.Errorf("of 199, %d were confirmed, %d repaired, %d dropped", confirmed, repaired, dropped)
+	}
+	for q := packet.SQN(1); q < 200; q++ {
+		if now := start.Add(time.Minute); !seen[q] {
+			ask(t, s, now, q)
+			play(t, s, now, now.Add(ms), each)
+			break
+		}
+	}
+	play(t, s, start.Add(time.Minute), start.Add(2*time.Minute), each)
+	if repaired != confirmed || int(s.Stats().NCF) != confirmed || confirmed+dropped != 200 {
+		t.Errorf("asked again: %d confirmed, %d repaired", confirmed, repaired)
 	}
 }
 
