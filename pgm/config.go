@@ -29,11 +29,12 @@ type Config struct {
 	// packets. Default: nine tenths of the speed of the interface where the system tells it (Linux does for hardware), else
 	// 1 Gbit/s. Negative: unlimited, as fast as the socket takes it.
 	Rate int
-	// MTU is the largest IP packet that a source sends, in octets; 0, or more than the interface carries: what it carries.
+	// MTU is the largest IP packet that a source sends, in octets, if the interface carries it. Default: what it carries, at most
+	// 9000. The 64 KiB that loopback carries are slower than what one system call sends in packets of that size.
 	MTU int
-	// Window is the transmit window of a Conn or PacketConn, in octets of data: what is not yet sent, at most half of it, and
-	// what is kept for repairs. Default: what TXW_SECS (SourceConfig.Linger) of the rate is, within 1 to 32 MiB. Receivers
-	// that lag more than a window behind lose data.
+	// Window is the transmit window of a Conn or PacketConn, in octets of data: what is not yet sent, up to 50 ms of the rate, and
+	// what is kept for repairs. Default: TXW_SECS (SourceConfig.Linger) of the rate, within 1 to 32 MiB. Receivers that lag
+	// more than a window behind lose data.
 	Window int
 	// ReadBuffer is how much, in octets, is held for each source until it is read; default 4 MiB. Behind it,
 	// ReceiverConfig.Window packets are held. Then data is lost: multicast does not slow down for a slow reader.
@@ -76,7 +77,7 @@ type ReceiverConfig struct {
 	Solicit        time.Duration // SPMR_BO_IVL [13.5-01]; default 250 ms
 	PeerExpiry     time.Duration // the silence after which a source is gone; default 30 s
 	EndExpiry      time.Duration // the same after OPT_FIN, while something is missing; default 5 s
-	Window         int           // packets held behind a gap or a slow reader; default 4096
+	Window         int           // packets held behind a gap or a slow reader; default what 32 MiB hold, 1024 to 32768
 	MaxSessions    int           // sources at once; default 256
 }
 
@@ -84,8 +85,11 @@ type ReceiverConfig struct {
 const (
 	defaultRate       = 1_000_000_000 // bits a second, where the interface does not tell its speed
 	defaultReadBuffer = 4 << 20
+	defaultMTU        = 9000
 	minWindow         = 1 << 20
 	maxWindow         = 32 << 20
+	minReceiveWindow  = 1024
+	maxReceiveWindow  = 32 << 10
 )
 
 // check reports a field that cannot be meant, and completes those whose defaults do not depend on the interface.
@@ -168,11 +172,11 @@ func linkSpeed(ifi *net.Interface) int {
 // maxTSDU returns the most octets of data in a packet without options on a connection: what the MTU and the largest datagram
 // leave, as a multiple of 8, which keeps checksums fast.
 func (c Config) maxTSDU(conn netio.Conn) int {
-	mtu := conn.MTU()
-	if c.MTU != 0 {
-		mtu = min(mtu, c.MTU)
+	mtu := c.MTU
+	if mtu == 0 {
+		mtu = defaultMTU
 	}
-	size := min(mtu-conn.Overhead(), packet.MaxRun)
+	size := min(min(mtu, conn.MTU())-conn.Overhead(), packet.MaxRun)
 	return (size - packet.DataHeaderLen) &^ 7
 }
 
@@ -185,6 +189,15 @@ func (c Config) window(rate int) int {
 		return maxWindow
 	}
 	return int(min(max(float64(rate)*c.keep().Seconds(), minWindow), maxWindow))
+}
+
+// receiveWindow returns how many packets of a session are held at most. It is worth to hold as much as a source keeps: what comes
+// while there is no room must be sent again.
+func (c Config) receiveWindow(conn netio.Conn) int {
+	if c.Receiver.Window > 0 {
+		return c.Receiver.Window
+	}
+	return min(max(maxWindow/max(conn.MTU(), 1), minReceiveWindow), maxReceiveWindow)
 }
 
 // keep returns TXW_SECS: for how long what was sent is kept for repairs while the session lasts. Who lingers for a shorter time does not

@@ -49,7 +49,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, endpoint string) (*Co
 		return nil, &net.OpError{Op: "dial", Net: networkUDP, Addr: Addr{AddrPort: ep.Group}, Err: err}
 	}
 	w := newWriter(sender, true)
-	if err := w.start(true); err != nil {
+	if err := w.start(); err != nil {
 		sender.abandon()
 		return nil, &net.OpError{Op: "dial", Net: networkUDP, Addr: Addr{AddrPort: ep.Group}, Err: err}
 	}

@@ -26,6 +26,9 @@ var (
 // all who listen, and not back.
 var ErrOneWay = errors.New("the stream goes one way")
 
+// ErrTooLong is the error of writing a message longer than PacketConn.MaxMessage.
+var ErrTooLong = errors.New("message too long")
+
 // errAddress is the error of writing to somewhere else than the group.
 var errAddress = errors.New("not the address of the group")
 

@@ -98,12 +98,7 @@ func (l *loop) read(r netio.Reader, pool *netio.Pool) {
 			}
 			return
 		}
-		select {
-		case l.arrived <- b:
-		case <-l.stop:
-			b.Release()
-			return
-		}
+		l.arrived <- b // there is room for every batch of the pool
 	}
 }
 
@@ -218,12 +213,12 @@ func (l *loop) check(now time.Time) {
 
 // wait sleeps until next, the zero time being never, or until something comes: a batch, which it returns, a command, or the end.
 func (l *loop) wait(now, next time.Time) *netio.Batch {
-	select {
-	case b := <-l.arrived:
-		return b
-	case <-l.woken:
+	if len(l.arrived) > 0 { // only this goroutine takes from it
+		return <-l.arrived
+	}
+	if len(l.woken) > 0 {
+		<-l.woken
 		return nil
-	default:
 	}
 	until := l.checkAt
 	if !next.IsZero() && next.Before(until) {

@@ -15,7 +15,8 @@ import (
 // net.PacketConn, and safe for concurrent use.
 //
 // A message that is larger than a packet goes out in fragments [9.2]. A message that is lost beyond repair is missing: the loss is
-// counted and reported (ListenConfig.Lost), and those behind it come. What a PacketConn writes, it does not read.
+// counted and reported (ListenConfig.Lost), and those behind it come. What a PacketConn writes, it does not read. Who joins late also
+// hears what a source still keeps for repairs, some seconds at most.
 type PacketConn struct {
 	group    Addr
 	receiver *Receiver
@@ -69,7 +70,7 @@ func (c *ListenConfig) ListenPacket(ctx context.Context, network, endpoint strin
 	p.receiver, err = NewReceiver(ctx, ep, config, ReceiverOptions{
 		Accept: func(s *receiver.Session) receiver.Sink {
 			<-opened // until p.receiver is set
-			return &messageSink{conn: p, session: s, from: Addr{TSI: s.TSI(), AddrPort: s.Source()}, apdus: receiver.Assembler{Max: config.ReadBuffer}}
+			return &messageSink{conn: p, session: s, from: Addr{TSI: s.TSI(), AddrPort: s.Source()}, apdus: receiver.Assembler{Max: max(config.ReadBuffer, maxMessage)}}
 		},
 		Ignore: func(tsi packet.TSI) bool { return tsi == own },
 	})
@@ -207,8 +208,9 @@ func (c *PacketConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return c.Write(b)
 }
 
-// MaxMessage returns the most octets of a message that can be written.
-func (c *PacketConn) MaxMessage() int { return c.writer.backlog }
+// MaxMessage returns the most octets of a message that can be written: 256 KiB to 1 MiB, as the rate and the transmit window
+// allow; less with a window of less than 1 MiB.
+func (c *PacketConn) MaxMessage() int { return c.writer.longest() }
 
 // MaxPacket returns the most octets of a message that goes out in one packet; ZeroMQ, for one, takes no others.
 func (c *PacketConn) MaxPacket() int { return c.writer.sender.MaxTSDU() }

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/gopgm/gopgm/internal/netio"
@@ -23,8 +22,7 @@ type Receiver struct {
 	drop   float64
 	rng    *rand.Rand
 	dirty  []*flushSink // whose sessions delivered something from the batch at hand
-	stats  snapshot[ReceiverStats]
-	errs   atomic.Uint64
+	stats  snapshot[receiver.Stats]
 }
 
 // ReceiverOptions say what becomes of what a Receiver hears.
@@ -82,8 +80,8 @@ func (f *flushSink) Report(body []byte) {
 	}
 }
 
-// receiverBatches is how many batches of datagrams a Receiver may have in use, leases included: 16 MiB at most.
-const receiverBatches = 64
+// receiverBatches is how many batches of datagrams a Receiver may have in use, leases included: 8 MiB at most.
+const receiverBatches = 32
 
 // NewReceiver opens the sockets of an endpoint and starts a receiver on them. ctx bounds the opening; the receiver lasts until
 // Close.
@@ -98,7 +96,7 @@ func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) 
 	}
 	r := &Receiver{drop: c.Drop, rng: newRand()}
 	t := c.Receiver
-	if o.Window != 0 {
+	if t.Window = c.receiveWindow(conn); o.Window > 0 {
 		t.Window = o.Window
 	}
 	r.engine, err = receiver.New(receiver.Config{
@@ -193,7 +191,7 @@ func (r *Receiver) flush(l Lease) {
 
 func (r *Receiver) publish(now time.Time) {
 	r.published = now
-	r.stats.set(ReceiverStats{Stats: r.engine.Stats(), Dropped: r.dropped.Load(), Socket: socketStats(r.conn.Stats())})
+	r.stats.set(r.engine.Stats())
 }
 
 // Close ends reception at once: each sink hears of its End. It must not be called from a Sink.
@@ -225,4 +223,6 @@ func (r *Receiver) Group() netip.AddrPort { return r.conn.Group() }
 func (r *Receiver) Interface() *net.Interface { return r.conn.Interface() }
 
 // Stats returns the counters. While much arrives they are up to 10 ms old.
-func (r *Receiver) Stats() ReceiverStats { return r.stats.get() }
+func (r *Receiver) Stats() ReceiverStats {
+	return ReceiverStats{Stats: r.stats.get(), Dropped: r.dropped.Load(), Socket: socketStats(r.conn.Stats())}
+}

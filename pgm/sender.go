@@ -27,7 +27,7 @@ type Sender struct {
 	engine  *source.Source
 	store   source.Store
 	news    atomic.Bool // the store has more
-	stats   snapshot[SenderStats]
+	stats   snapshot[source.Stats]
 }
 
 // SenderOptions say what a Sender sends.
@@ -159,13 +159,8 @@ func (s *Sender) drive() {
 
 // poll takes what has arrived, without waiting.
 func (s *Sender) poll(now time.Time) {
-	for {
-		select {
-		case b := <-s.arrived:
-			s.handle(now, b)
-		default:
-			return
-		}
+	for len(s.arrived) > 0 { // only this goroutine takes from it
+		s.handle(now, <-s.arrived)
 	}
 }
 
@@ -179,7 +174,7 @@ func (s *Sender) handle(now time.Time, b *netio.Batch) {
 
 func (s *Sender) publish(now time.Time) {
 	s.published = now
-	s.stats.set(SenderStats{Stats: s.engine.Stats(), Socket: socketStats(s.conn.Stats())})
+	s.stats.set(s.engine.Stats())
 }
 
 // TSI returns the identifier of the session.
@@ -253,4 +248,6 @@ func (s *Sender) Done() <-chan struct{} { return s.done }
 func (s *Sender) Err() error { return s.failure() }
 
 // Stats returns the counters. While the source is busy they are up to 10 ms old.
-func (s *Sender) Stats() SenderStats { return s.stats.get() }
+func (s *Sender) Stats() SenderStats {
+	return SenderStats{Stats: s.stats.get(), Socket: socketStats(s.conn.Stats())}
+}

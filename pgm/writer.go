@@ -33,10 +33,14 @@ type writer struct {
 }
 
 const (
-	// backlogTime is how much of the rate may wait to be sent: enough to keep the source busy whatever its writer does, and not so
-	// much that what is written leaves a long time later.
-	backlogTime = 250 * time.Millisecond
+	// backlogTime is how much of the rate may wait to be sent: enough to keep the source busy while its writer is not, and not so much
+	// that what is written leaves a long time later, or that little of the window is left for repairs.
+	backlogTime = 50 * time.Millisecond
 	minBacklog  = 256 << 10
+	// maxMessage is the longest message, in octets: what a receiver takes whatever its ReadBuffer is.
+	maxMessage = 1 << 20
+	// smallPacket is the size of the packets with which the window holds fewer octets than it may.
+	smallPacket = 512
 )
 
 // newWriter returns the writer to a Sender whose sockets are open; it is not started. Stream says that it is for a stream of octets, which
@@ -44,19 +48,22 @@ const (
 func newWriter(s *Sender, stream bool) *writer {
 	rate := s.config.rate(s.conn.Interface())
 	window := s.config.window(rate)
-	w := &writer{sender: s, backlog: window / 2}
+	w := &writer{sender: s, backlog: window / 4}
 	if rate > 0 {
-		w.backlog = max(min(w.backlog, int(float64(rate)*backlogTime.Seconds())), min(minBacklog, w.backlog))
+		w.backlog = min(w.backlog, int(float64(rate)*backlogTime.Seconds()))
 	}
+	w.backlog = min(max(w.backlog, minBacklog), window/2)
 	w.changed.L = &w.mu
 	w.memory = source.NewMemory(source.MemoryConfig{
 		MaxTSDU: s.maxTSDU, Syn: stream, Window: window, Backlog: w.backlog, Keep: s.config.keep(),
+		Packets: max(source.DefaultPackets, window/smallPacket),
 	})
 	return w
 }
 
-// start has the Sender begin, unless it has.
-func (w *writer) start(join bool) error {
+// start has the Sender begin, unless it has. It advertises OPT_JOIN: otherwise nobody could have its first packet repaired, without which
+// receivers do not know that there is a session.
+func (w *writer) start() error {
 	if w.started.Load() {
 		return nil
 	}
@@ -68,7 +75,7 @@ func (w *writer) start(join bool) error {
 	case w.started.Load():
 		return nil
 	}
-	if err := w.sender.start(SenderOptions{Store: w, Join: join}); err != nil {
+	if err := w.sender.start(SenderOptions{Store: w, Join: true}); err != nil {
 		return err
 	}
 	w.started.Store(true)
@@ -150,9 +157,15 @@ func (w *writer) stream(p []byte) (n int, err error) {
 	}
 }
 
+// longest returns the longest message that can be written, in octets.
+func (w *writer) longest() int { return min(w.backlog, maxMessage) }
+
 // message writes a message, waiting for room for it.
 func (w *writer) message(p []byte) (n int, err error) {
-	if err := w.start(false); err != nil {
+	if len(p) > w.longest() {
+		return 0, ErrTooLong
+	}
+	if err := w.start(); err != nil {
 		return 0, err
 	}
 	w.mu.Lock()
