@@ -112,7 +112,7 @@ func (r *Receiver) HandlePacket(now time.Time, from netip.AddrPort, p []byte) er
 		}
 		return nil
 	case packet.TypeReport:
-		if s := r.sessions[h.TSI()]; s != nil && s.active() {
+		if s := r.sessions[h.TSI()]; s != nil {
 			if sink, ok := s.sink.(Reporter); ok {
 				sink.Report(body)
 			}

@@ -22,11 +22,12 @@ type Sink interface {
 	Data(d Data) bool
 	// Lost says that the packets first..last cannot be recovered [6.3-30]. An ordered session goes on behind them.
 	Lost(first, last packet.SQN)
-	// End is the last call: the session is over.
+	// End says that the session is over: no more data comes.
 	End(reason End, reset packet.Reset)
 }
 
-// Reporter is a Sink that wants the source's answers to its reports. The octets are valid during the call only.
+// Reporter is a Sink that wants the source's answers to its reports. The octets are valid during the call only. Answers may come after End,
+// which an answer to the last report mostly does.
 type Reporter interface {
 	Report(body []byte)
 }
