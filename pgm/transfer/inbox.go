@@ -315,6 +315,7 @@ func (in *inbox) End(reason receiver.End, reset packet.Reset) {
 		return
 	}
 	in.ended = true
+	in.deafen()
 	switch reason {
 	case receiver.Finished:
 		in.blame(ErrLost) // of what is not settled

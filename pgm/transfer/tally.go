@@ -55,6 +55,7 @@ type tally struct {
 	indexes  []uint32 // of the objects in problems, as far as they have one
 	dirs     []Object // that were made, in the order of their names
 	cause    error    // why the session ended, or will have if something is left
+	deaf     bool     // the session has ended, and with it the way to the source
 	err      error    // of the session, when it is concluded
 	reporter reporter
 }
@@ -88,6 +89,13 @@ func (t *tally) blame(err error) {
 	if t.cause == nil {
 		t.cause = err
 	}
+}
+
+// deafen notes that nothing can be stated any more.
+func (t *tally) deafen() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.deaf = true
 }
 
 // wrote notes octets of content that are in a file.
@@ -307,7 +315,8 @@ func (t *tally) state(now time.Time, name string, b []byte) []byte {
 	return s.append(b)
 }
 
-// over reports whether the session is concluded, and the source knows all there is to know, or will never.
+// over reports whether the session is concluded, and the source knows all there is to know, or will never: one that has ended it does not
+// wait for what has not reached it.
 func (t *tally) over() bool {
 	select {
 	case <-t.concluded:
@@ -316,7 +325,7 @@ func (t *tally) over() bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.reporter.finished || t.reporter.rest()
+	return t.deaf || !t.reporter.finished || t.reporter.rest()
 }
 
 // summary returns what became of the session so far. It is to be called with the lock.
