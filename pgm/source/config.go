@@ -44,8 +44,8 @@ type Config struct {
 	Ambient, IHBMin, IHBMax time.Duration // of SPMs; see spm.ScheduleConfig
 	NCFHold                 time.Duration // for how long an SQN is not confirmed again; see ncf.Config
 
-	// Linger is for how long the session is kept after OPT_FIN or OPT_RST: TXW_SECS [9.7.2-03], [9.8.2-05]. A NAK for a packet in
-	// the window starts it again, so that a receiver that lags is not cut off, until LingerMax is over. Default 2 s and 60
+	// Linger is for how long the session is kept after OPT_FIN or OPT_RST: TXW_SECS [9.7.2-03], [9.8.2-05]. Each repair
+	// starts it again, so that a receiver that lags is not cut off, until LingerMax is over. Default 2 s and 60
 	// times Linger; negative: none.
 	Linger, LingerMax time.Duration
 

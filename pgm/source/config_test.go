@@ -82,6 +82,29 @@ func TestLingerIsBounded(t *testing.T) {
 	}
 }
 
+// A request that comes at the end of the linger is still answered, though its repair has to wait for the rate.
+func TestLateRequestIsRepaired(t *testing.T) {
+	f := &fake{first: 1, trail: 1, next: 5}
+	c := testConfig(f)
+	c.MaxRate, c.Linger = 1_000_000, time.Second
+	s := newSource(t, c)
+	s.Close(start)
+	play(t, s, start, start.Add(900*ms), func(sent) {})
+	s.SetRate(500) // a packet takes longer than what is left
+	now := start.Add(950 * ms)
+	poll(t, s, now)
+	ask(t, s, now, 1, 2, 3)
+	repaired := 0
+	play(t, s, now, now.Add(time.Minute), func(p sent) {
+		if p.h.Type == packet.TypeRDATA {
+			repaired++
+		}
+	})
+	if repaired != 3 || !s.Done(now.Add(time.Minute)) {
+		t.Errorf("%d were repaired", repaired)
+	}
+}
+
 func TestNoLinger(t *testing.T) {
 	c := testConfig(&fake{first: 1, trail: 1, next: 2})
 	c.Linger = -1

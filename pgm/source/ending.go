@@ -51,10 +51,13 @@ func (s *Source) end(now time.Time, to state) {
 	s.due = now
 }
 
-// lingerEnd returns when the session is done: Linger after it ended, or after the last repair or request for one, but no
-// later than LingerMax after it ended.
+// lingerEnd returns when the session is done: Linger after it ended, or after the last repair, and not while repairs wait for the
+// rate; but no later than LingerMax after it ended.
 func (s *Source) lingerEnd() time.Time {
 	last := s.endedAt.Add(s.c.LingerMax)
+	if s.repairs.len() > 0 && !s.repairsStalled {
+		return last
+	}
 	if t := s.active.Add(s.c.Linger); t.Before(last) {
 		return t
 	}

@@ -47,9 +47,10 @@ func TestRepairsOrderIsCompacted(t *testing.T) {
 	leave(1, 6)
 	all(1, 2, 3, 4, 5, 6)
 	leave(0, 7)
-	all(0, 1, 2, 3, 4, 5, 6) // with those that left, more than the order holds
-	if r.order.n > 16 {
-		t.Fatalf("%d in the order", r.order.n)
+	all(1, 2, 3, 4) // once more, though they are in the order already: it is full
+	all(20, 22, 24)
+	if r.order.n != 8 {
+		t.Errorf("%d in the order for 8 packets", r.order.n)
 	}
 	leave(50, 1)
 	for n := 0; r.len() > 0; n++ {
@@ -68,13 +69,13 @@ func TestRepairsOrderIsCompacted(t *testing.T) {
 // begins with the oldest request.
 func TestRepairsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		const limit = 8
+		const limit = 5
 		r := newRepairs(limit)
 		trail := packet.SQN(0xffff_fff0)
 		set := map[packet.SQN]bool{}
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
-				s := trail + packet.SQN(rapid.IntRange(0, 20).Draw(t, "s"))
+				s := trail + packet.SQN(rapid.IntRange(0, 8).Draw(t, "s"))
 				want := added
 				switch {
 				case set[s]:
@@ -116,6 +117,15 @@ func TestRepairsModel(t *testing.T) {
 			"": func(t *rapid.T) {
 				if r.len() != len(set) || r.order.n > 2*limit {
 					t.Fatalf("%d wait, %d in the order; want %d", r.len(), r.order.n, len(set))
+				}
+				order := map[packet.SQN]bool{}
+				for i := range r.order.n {
+					order[*r.order.at(i)] = true
+				}
+				for s := range set {
+					if !order[s] {
+						t.Fatalf("%v waits, and is not in the order", s)
+					}
 				}
 				if r.len() > 0 && !set[*r.order.front()] {
 					t.Fatalf("the front, %v, does not wait", *r.order.front())

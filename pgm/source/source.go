@@ -49,9 +49,9 @@ type Source struct {
 
 	state   state
 	rst     packet.Reset
-	told    bool      // an SPM with FIN or RST left
 	endedAt time.Time // when FIN or RST became due
-	active  time.Time // when that, a request for a packet in the window, or its repair was last
+	told    bool      // an SPM left since
+	active  time.Time // when that was, or the last repair after it
 	due     time.Time // what NextTimeout returns
 	last    time.Time // of the last call that said what time it is
 	err     error
@@ -185,18 +185,15 @@ func (s *Source) handleNAK(now time.Time, h *packet.Header, body []byte) error {
 		return nil
 	}
 	fresh := s.fresh[:0]
-	inside := false
 	for q := range p.All() {
 		switch {
 		case !q.InWindow(s.trail, s.next-1):
 			s.stats.Outside++
-			continue
 		case s.confirm.Held(now, q): // its repair waits, or left just before
 			s.stats.Merged++
 		default:
 			fresh = append(fresh, q)
 		}
-		inside = true
 	}
 	// "A source MUST immediately multicast an NCF for every NAK it receives", also for what it cannot repair.
 	switch s.confirm.Heard(now, p) {
@@ -213,9 +210,6 @@ func (s *Source) handleNAK(now time.Time, h *packet.Header, body []byte) error {
 		case dropped:
 			s.stats.RepairsDropped++
 		}
-	}
-	if inside {
-		s.active = now
 	}
 	s.due = now
 	return nil

@@ -55,7 +55,7 @@ func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 	}
 	s.commit(now, b, s.c.Group, s.appendSPM(dst))
 	s.spmSQN++
-	s.told = s.state >= finished
+	s.told = true
 	s.schedule.Sent(now)
 	s.stats.SPM++
 	return true
