@@ -34,7 +34,7 @@ type RecoveryConfig struct {
 	BackOff     time.Duration // NAK_BO_IVL, over which NAK_RB_IVL is drawn; default 5 ms
 	Repeat      time.Duration // NAK_RPT_IVL, the least wait for an NCF; default 20 ms
 	Data        time.Duration // NAK_RDATA_IVL, the least wait for data; default 50 ms, at least Repeat
-	NCFRetries  int           // NAK_NCF_RETRIES; default 10, some 4 s; negative: no limit
+	NCFRetries  int           // NAK_NCF_RETRIES; default 20, some 10 s; negative: no limit
 	DataRetries int           // NAK_DATA_RETRIES; default 20, some 25 s; negative: no limit
 	Max         int           // packets in recovery at once; default 65536
 }
@@ -53,7 +53,7 @@ func (c RecoveryConfig) withDefaults() RecoveryConfig {
 	set(&c.Data, 50*time.Millisecond)
 	c.Data = max(c.Data, c.Repeat) // timers.md: the NCF of a parent comes sooner than the data of the source
 	if c.NCFRetries == 0 {
-		c.NCFRetries = 10
+		c.NCFRetries = 20
 	}
 	if c.DataRetries == 0 {
 		c.DataRetries = 20
