@@ -37,9 +37,10 @@ const (
 	defaultSendBuffer = 1 << 20
 )
 
-// unicastPorts returns the ports to try for unicast. Who asks a source for a repair, and knows only its address, asks at the
-// group's port. One endpoint on a host can have it, and it is left to sources, which do not read the group; the others take
-// any port, and are answered there because their packets come from there.
+// unicastPorts returns the ports to try for unicast. Who asks a source for a repair, and knows only
+// its address, asks at the group's port. One endpoint on a host can have it, and it is left to
+// sources, which do not read the group; the others take any port, and are answered there because
+// their packets come from there.
 func (c *Config) unicastPorts() []uint16 {
 	if c.Receive {
 		return []uint16{0}

@@ -23,7 +23,8 @@ type Conn interface {
 	// WriteBatch sends messages in order and returns how many it took. With an error, the message at
 	// that index was not sent, or only in part; sending may go on behind it. It splits what is too
 	// big for the kernel, waits while the socket's buffer is full, and allocates nothing in the
-	// steady state. One goroutine at a time may write.
+	// steady state. What the kernel has no memory for after some 12 ms is lost, as on the wire, and
+	// counted in WriteErrors. One goroutine at a time may write.
 	WriteBatch(msgs []Message) (int, error)
 	// Local is the unicast address and port that the endpoint sends from and hears unicast on.
 	Local() netip.AddrPort

@@ -29,6 +29,14 @@ func TestSecondEndpointOnHostHasPortOfItsOwn(t *testing.T) {
 	}
 }
 
+// Else a receiver that was started first would get what is meant for the source on its host.
+func TestReceiverLeavesGroupPortToSource(t *testing.T) {
+	r, s := open(t, Config{Receive: true}), open(t, Config{})
+	if r.Local().Port() == r.Group().Port() || s.Local().Port() != s.Group().Port() {
+		t.Errorf("the receiver has port %d and the source %d, want the group's, %d, for the source", r.Local().Port(), s.Local().Port(), s.Group().Port())
+	}
+}
+
 func TestOneSystemCallMovesManyDatagrams(t *testing.T) {
 	r, s := open(t, Config{Receive: true}), open(t, Config{})
 	if !s.Stats().GSO || !r.Stats().GRO {

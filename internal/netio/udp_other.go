@@ -41,11 +41,10 @@ func openUDP(ctx context.Context, c Config, l link) (Conn, error) {
 func (u *udpConn) open(ctx context.Context) error {
 	c := u.config
 	var err error
-	// The group's port, so that who knows only the address of a source reaches it; or any. Linux
-	// does not let the group's socket have the wildcard address then.
 	ports := c.unicastPorts()
 	if runtime.GOOS == "linux" {
-		ports = ports[1:]
+		// It does not let the group's socket have the wildcard address beside the group's port.
+		ports = []uint16{0}
 	}
 	for _, port := range ports {
 		at := netip.AddrPortFrom(u.link.addr, port)

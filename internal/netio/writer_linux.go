@@ -109,7 +109,7 @@ func (w *writer) write(msgs []Message) (int, error) {
 	return len(msgs), nil
 }
 
-// A socket without memory is tried again after 50 µs, and later and later up to 12 ms.
+// A socket without memory is tried again after 50 µs, and later and later, for 12 ms in all.
 const (
 	minPause = 50 * time.Microsecond
 	maxPause = 10 * time.Millisecond
