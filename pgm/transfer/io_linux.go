@@ -7,11 +7,11 @@ import (
 	"unsafe"
 )
 
-// maxVector is the most slices in one positional read or write (the kernel's UIO_MAXIOV).
+// maxVector is the most slices in one positional write (the kernel's UIO_MAXIOV).
 const maxVector = 1024
 
-// vector collects slices that lie side by side in a file, to be read or written by one system call: preadv(2), pwritev(2). The
-// standard library has neither for files; reading a run of blocks into one buffer and copying them costs a third more.
+// vector collects slices that lie side by side in a file, to be written by one system call, pwritev(2): the standard library has none for
+// files. Octets that have just come from the network are not in the processor's cache, so a copy into a buffer would cost a quarter more.
 type vector struct {
 	slices []syscall.Iovec
 	size   int
@@ -34,38 +34,26 @@ func (v *vector) reset() {
 	v.size = 0
 }
 
-// readAt fills the slices from offset off of f on. It returns how many octets it read: fewer than v.size at the end of the file
-// only, or with an error.
-func (v *vector) readAt(f *os.File, off int64) (int, error) {
-	return v.move(syscall.SYS_PREADV, "read", f, off)
-}
-
 // writeAt writes the slices to f from offset off on: all of them, or it fails.
-func (v *vector) writeAt(f *os.File, off int64) (int, error) {
-	return v.move(syscall.SYS_PWRITEV, "write", f, off)
-}
-
-func (v *vector) move(call uintptr, op string, f *os.File, off int64) (done int, err error) {
+func (v *vector) writeAt(f *os.File, off int64) error {
 	fd := f.Fd()
 	for rest := v.slices; len(rest) > 0; {
-		n, _, errno := syscall.Syscall6(call, fd, uintptr(unsafe.Pointer(&rest[0])), uintptr(len(rest)),
+		n, _, errno := syscall.Syscall6(syscall.SYS_PWRITEV, fd, uintptr(unsafe.Pointer(&rest[0])), uintptr(len(rest)),
 			uintptr(off), uintptr(off>>32), 0) // the kernel shifts the high half out where the low one is 64 bits
-		switch {
-		case errno == syscall.EINTR:
-			continue
-		case errno != 0:
-			return done, &os.PathError{Op: op, Path: f.Name(), Err: errno}
-		case n == 0 && call == syscall.SYS_PWRITEV:
-			return done, &os.PathError{Op: op, Path: f.Name(), Err: syscall.EIO}
-		case n == 0:
-			return done, nil
+		if errno == 0 && n == 0 {
+			errno = syscall.EIO
 		}
-		done += int(n)
-		off += int64(n)
-		rest = advance(rest, int(n))
+		switch errno {
+		case 0:
+			off += int64(n)
+			rest = advance(rest, int(n))
+		case syscall.EINTR:
+		default:
+			return &os.PathError{Op: "write", Path: f.Name(), Err: errno}
+		}
 	}
 	runtime.KeepAlive(f)
-	return done, nil
+	return nil
 }
 
 // advance drops the first n octets of the slices. It does so in place: they are not used again.

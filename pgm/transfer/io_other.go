@@ -2,16 +2,12 @@
 
 package transfer
 
-import (
-	"errors"
-	"io"
-	"os"
-)
+import "os"
 
-// maxVector is the most slices in one positional read or write.
+// maxVector is the most slices in one positional write.
 const maxVector = 64
 
-// vector collects slices that lie side by side in a file, to be read or written by one system call, by way of a buffer.
+// vector collects slices that lie side by side in a file, to be written by one system call, by way of a buffer.
 type vector struct {
 	slices [][]byte
 	size   int
@@ -33,29 +29,14 @@ func (v *vector) reset() {
 	v.size = 0
 }
 
-// readAt fills the slices from offset off of f on. It returns how many octets it read: fewer than v.size at the end of the file
-// only, or with an error.
-func (v *vector) readAt(f *os.File, off int64) (int, error) {
-	if cap(v.buf) < v.size {
-		v.buf = make([]byte, v.size)
-	}
-	n, err := f.ReadAt(v.buf[:v.size], off)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	for at, i := 0, 0; at < n; i++ {
-		at += copy(v.slices[i], v.buf[at:n])
-	}
-	return n, err
-}
-
 // writeAt writes the slices to f from offset off on: all of them, or it fails.
-func (v *vector) writeAt(f *os.File, off int64) (int, error) {
+func (v *vector) writeAt(f *os.File, off int64) error {
 	v.buf = v.buf[:0]
 	for _, p := range v.slices {
 		v.buf = append(v.buf, p...)
 	}
-	return f.WriteAt(v.buf, off)
+	_, err := f.WriteAt(v.buf, off)
+	return err
 }
 
 func lock(*os.File) error { return nil }

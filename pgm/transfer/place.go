@@ -159,7 +159,7 @@ func (w *writer) place(places []placement) {
 func (w *writer) write(p *part, first, n uint32) {
 	f, err := w.file(p)
 	if err == nil {
-		_, err = w.iov.writeAt(f, int64(first)*int64(p.block))
+		err = w.iov.writeAt(f, int64(first)*int64(p.block))
 	}
 	if err != nil {
 		w.fail(p, err)
