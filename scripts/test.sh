@@ -69,5 +69,6 @@ if [ "$("$go" env CGO_ENABLED)" != 1 ] || ! command -v "$("$go" env CC | cut -d 
 	race=
 	heading "no C compiler: the tests run without the race detector"
 fi
+check "$go" test -tags netio_portable ./internal/netio # what macOS and Windows run
 check "$go" run ./internal/testreport "$go" test $race -json -count=1 -timeout 8m ./...
 exit $status
