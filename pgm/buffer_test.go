@@ -12,8 +12,7 @@ func TestByteQueueIsAQueue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := byteQueue{limit: rapid.IntRange(1, 200_000).Draw(t, "limit")}
 		var want []byte
-		next := byte(0)
-		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		for i := range rapid.IntRange(1, 40).Draw(t, "steps") {
 			n := rapid.IntRange(0, 90_000).Draw(t, "octets")
 			if rapid.Bool().Draw(t, "write") {
 				if !q.room(n) {
@@ -22,11 +21,7 @@ func TestByteQueueIsAQueue(t *testing.T) {
 					}
 					continue
 				}
-				p := make([]byte, n)
-				for i := range p {
-					p[i] = next
-					next = next*5 + 1
-				}
+				p := noise(uint64(i), n)
 				q.write(p)
 				want = append(want, p...)
 				continue
