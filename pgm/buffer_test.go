@@ -10,10 +10,10 @@ import (
 // Whatever is written comes out in order, and no more is held than the limit, but for a single write into an empty queue.
 func TestByteQueueIsAQueue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := byteQueue{limit: rapid.IntRange(1, 200_000).Draw(t, "limit")}
+		q := byteQueue{limit: rapid.IntRange(1, 150_000).Draw(t, "limit")}
 		var want []byte
-		for i := range rapid.IntRange(1, 40).Draw(t, "steps") {
-			n := rapid.IntRange(0, 90_000).Draw(t, "octets")
+		for i := range rapid.IntRange(1, 200).Draw(t, "steps") {
+			n := rapid.IntRange(0, 30_000).Draw(t, "octets")
 			if rapid.Bool().Draw(t, "write") {
 				if !q.room(n) {
 					if len(want) == 0 || len(want)+n <= q.limit {
