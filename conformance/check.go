@@ -1,0 +1,247 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gopgm/gopgm/pcap"
+	"github.com/gopgm/gopgm/pgm/packet"
+)
+
+// Check judges the packets that next returns, of which nothing else is known, until it returns io.EOF. Any other error ends the
+// capture there: it is part of the verdict on what was read, and returned with it.
+func Check(next func(*pcap.Packet) error) (*Verdict, error) { return Config{}.Check(next) }
+
+// Check judges the packets that next returns; see the function Check.
+func (c Config) Check(next func(*pcap.Packet) error) (*Verdict, error) {
+	k := newChecker(c)
+	var p pcap.Packet
+	for {
+		err := next(&p)
+		switch {
+		case err == nil:
+			k.take(&p)
+			continue
+		case errors.Is(err, io.EOF):
+			return k.verdict(""), nil
+		}
+		return k.verdict(err.Error()), err
+	}
+}
+
+type checker struct {
+	Config
+	delay, jitter, grace int64
+	book
+	packets, octets uint64
+	first, last     time.Time
+	now             int64
+
+	sessions  map[packet.TSI]*session
+	order     []*session // as they appeared; the summaries of those that had to go are in gone
+	gone      []Summary
+	hand      int // where a session that can go is looked for next
+	records   int // of all sessions
+	receivers int
+	rule      *Rule // the one at work
+	sight     sight
+}
+
+func newChecker(c Config) *checker {
+	c = c.withDefaults()
+	return &checker{
+		Config: c, book: newBook(c.Limits.Findings), sessions: map[packet.TSI]*session{},
+		delay: int64(c.Delay), jitter: int64(c.Jitter), grace: 2*int64(c.Delay) + int64(c.Jitter),
+	}
+}
+
+// What is not judged, as a Verdict says it.
+const (
+	unjudgedCut      = "packets that the capture cut short"
+	unjudgedShort    = "packets too short for a PGM header"
+	unjudgedType     = "packets of a type that is not of RFC 3208"
+	unjudgedPoll     = "POLL and POLR packets, but for their headers"
+	unjudgedParity   = "parity packets, but for their headers"
+	unjudgedDropped  = "packets that receivers drop: they have no effect"
+	unjudgedSessions = "packets of sessions beyond the limit of sessions that are followed"
+	unjudgedPackets  = "data packets too old, or too many, to be remembered"
+	unjudgedReceiver = "packets of receivers beyond the limit of receivers that are followed"
+	unjudgedDoubt    = "things missing that the source may have sent: the capture lacks packets of it"
+	unjudgedRate     = "sessions whose rate is not known"
+)
+
+func (c *checker) take(pk *pcap.Packet) {
+	if c.packets == 0 {
+		c.first = pk.Time
+	}
+	c.packets++
+	c.octets += uint64(len(pk.Data))
+	if pk.Time.After(c.last) || c.packets == 1 {
+		c.last = pk.Time
+	}
+	p := &c.sight
+	p.Packet, p.c = pk, c
+	p.at = int64(c.last.Sub(c.first) + time.Second) // captures are not always in order; time does not go back
+	c.now = p.at
+	switch {
+	case pk.Truncated:
+		c.unjudged[unjudgedCut]++
+		return
+	case len(pk.Data) < packet.HeaderLen:
+		c.unjudged[unjudgedShort]++
+		return
+	}
+	p.decode()
+	for _, r := range rawRules[p.h.Type] {
+		c.rule = r
+		r.see(p)
+	}
+	switch {
+	case p.dropped():
+		c.unjudged[unjudgedDropped]++
+		return
+	case p.parity:
+		c.unjudged[unjudgedParity]++
+		return
+	}
+	switch p.h.Type {
+	case packet.TypePOLL, packet.TypePOLR:
+		c.unjudged[unjudgedPoll]++
+		return
+	case packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA, packet.TypeNAK, packet.TypeNNAK, packet.TypeNCF, packet.TypeSPMR:
+	default:
+		c.unjudged[unjudgedType]++
+		return
+	}
+	s := c.session(p)
+	if s == nil {
+		c.unjudged[unjudgedSessions]++
+		return
+	}
+	p.s = s
+	if p.h.Type.IsUpstream() {
+		if p.r = c.receiver(s, p.Src.Addr().Unmap()); p.r == nil {
+			c.unjudged[unjudgedReceiver]++
+		}
+	}
+	for _, r := range sessionRulesOf[p.h.Type] {
+		c.rule = r
+		r.see(p)
+	}
+	s.follow(p)
+}
+
+// session returns the session of p; nil when it cannot be followed.
+func (c *checker) session(p *sight) *session {
+	tsi := p.h.TSI()
+	s := c.sessions[tsi]
+	if s != nil {
+		return s
+	}
+	if len(c.order) >= c.Limits.Sessions && !c.evict() {
+		return nil
+	}
+	s = &session{c: c, tsi: tsi, first: p.at, receivers: map[netip.Addr]*receiver{}}
+	c.sessions[tsi] = s
+	c.order = append(c.order, s)
+	return s
+}
+
+// probes is how many sessions are looked at for one that can go.
+const probes = 8
+
+// evict lets go of a session that was silent for some time, if one of the next few is such.
+func (c *checker) evict() bool {
+	for range probes {
+		c.hand = (c.hand + 1) % len(c.order)
+		s := c.order[c.hand]
+		quiet := int64(time.Minute)
+		if s.count() < 16 {
+			quiet = int64(time.Second)
+		}
+		if c.now-s.last > quiet {
+			c.close(s)
+			if len(c.gone) < c.Limits.Sessions {
+				c.gone = append(c.gone, s.summary())
+			}
+			c.order = slices.Delete(c.order, c.hand, c.hand+1)
+			delete(c.sessions, s.tsi)
+			return true
+		}
+	}
+	return false
+}
+
+// close judges what never came in a session, and frees what was kept for it.
+func (c *checker) close(s *session) {
+	for _, r := range endRules {
+		c.rule = r
+		r.end(s)
+	}
+	if s.missing > 0 && !c.Complete {
+		if n := len(s.doubts); n > 0 {
+			c.unjudged[unjudgedDoubt] += uint64(n)
+		}
+	} else {
+		for _, f := range s.doubts {
+			c.enter(f.Clause, f.Packet, func() Finding { return f })
+		}
+	}
+	if c.Rate == 0 {
+		c.unjudged[unjudgedRate]++
+	}
+	c.records -= len(s.track.slots)
+	for _, r := range s.receivers {
+		c.records -= len(r.asks)
+	}
+	c.receivers -= len(s.receivers)
+	s.doubts, s.track.slots = nil, nil
+}
+
+func (c *checker) verdict(stopped string) *Verdict {
+	v := &Verdict{Packets: c.packets, Octets: c.octets, First: c.first, Last: c.last, Stopped: stopped}
+	v.Sessions = append([]Summary{}, c.gone...)
+	for _, s := range c.order {
+		v.Sessions = append(v.Sessions, s.summary())
+		c.close(s)
+	}
+	c.book.verdict(v)
+	return v
+}
+
+// find enters a finding about p.
+func (c *checker) find(p *sight, clause, format string, args ...any) {
+	rule := c.rule
+	c.enter(clause, p.Number, func() Finding { return c.finding(rule, p.Number, p.Time, p.h.TSI(), clause, format, args) })
+}
+
+func (c *checker) finding(r *Rule, number int, at time.Time, tsi packet.TSI, clause, format string, args []any) Finding {
+	return Finding{
+		Rule: r.Name, Clause: clause, Level: levelOf(clause), Packet: number, Time: at, TSI: tsi.String(),
+		Seen: fmt.Sprintf(format, args...), Demanded: demandOf(clause),
+	}
+}
+
+// maxDoubts bounds the findings of a session that wait until it is known whether the capture lacks packets.
+const maxDoubts = 32
+
+// doubt keeps a finding that counts only if the capture turns out to lack nothing that the source sent.
+func (c *checker) doubt(p *sight, clause, format string, args ...any) {
+	c.doubtAt(p.s, p.Number, p.Time, clause, format, args...)
+}
+
+func (c *checker) doubtAt(s *session, number int, at time.Time, clause, format string, args ...any) {
+	switch {
+	case s.missing > 0 && !c.Complete:
+		c.unjudged[unjudgedDoubt]++
+	case len(s.doubts) < maxDoubts:
+		s.doubts = append(s.doubts, c.finding(c.rule, number, at, s.tsi, clause, format, args))
+	}
+}
+
+// time returns the time of a moment of the capture.
+func (c *checker) time(at int64) time.Time { return c.first.Add(time.Duration(at) - time.Second) }
