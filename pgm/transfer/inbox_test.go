@@ -45,7 +45,7 @@ func TestTreeArrivesWhole(t *testing.T) {
 
 // A tree takes several records, each sent before the objects of the one ahead of it.
 func TestTreeOfManyFilesTakesSeveralRecords(t *testing.T) {
-	src, dst := t.TempDir(), memoryDir(t)
+	src, dst := memoryDir(t), memoryDir(t)
 	sizes := make(map[string]int)
 	for i := range 2*MaxRecordObjects + 100 {
 		sizes["tree/"+strings.Repeat(string(rune('a'+i%26)), 1+i%9)+"/"+string(rune('a'+i/26%26))+string(rune('a'+i/676))+string(rune('a'+i%26))] = i % 300

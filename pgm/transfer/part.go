@@ -33,6 +33,7 @@ type part struct {
 	existing bool     // the blocks are in a file that has the final name already
 	opened   bool     // the unfinished file was opened, and checked, before
 	unsaved  bool     // held has changed since it was saved
+	hasState bool     // there is a state file
 	told     int64    // frontier that the verifier was told of
 
 	// Of the verifier; guarded by its lock where it is said.
@@ -126,6 +127,7 @@ func (p *part) resume(d *destination) bool {
 		return false
 	}
 	defer f.Close()
+	p.hasState = true
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxState {
 		return false
@@ -148,7 +150,7 @@ func (p *part) save(d *destination) error {
 	if err := d.root.WriteFile(name+stateNew, p.appendState(nil), 0o600); err != nil {
 		return err
 	}
-	p.unsaved = false
+	p.unsaved, p.hasState = false, true
 	return d.root.Rename(name+stateNew, name)
 }
 
@@ -159,6 +161,9 @@ func (p *part) discard(d *destination) {
 }
 
 func (p *part) discardState(d *destination) {
+	if !p.hasState {
+		return
+	}
 	d.root.Remove(p.name + stateSuffix)
 	d.root.Remove(p.name + stateSuffix + stateNew)
 }
