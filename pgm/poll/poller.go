@@ -84,7 +84,7 @@ const (
 //
 // Each poll is a group of rounds under one POLL_SQN. The first round has a probability that is low for what is known, and fixes who
 // is counted: those who join later do not answer the next ones. Each further round opens the door as far as the replies to the
-// one before make safe, until there are enough replies, or everybody is asked. So a poll takes one to six rounds for one child
+// one before make safe, until there are enough replies and not so few children that everybody can be asked. So a poll takes one to six rounds for one child
 // to a million. A round that draws too many replies is aborted by a new poll with a very low probability [14.3.1-05].
 type Poller struct {
 	c        PollerConfig
@@ -170,9 +170,9 @@ func (p *Poller) HandleTimeout(now time.Time) (r Result, ok bool) {
 		return r, false
 	}
 	b := bits.OnesCount32(p.p.Mask)
-	if b > 0 && p.replies < max(p.c.Want/2, 1) {
+	if next := p.wider(b); b > 0 && (p.replies < p.c.Want/2 || next == 0) {
 		p.unknown = false
-		p.ask(now, p.p.Round+1, p.wider(b))
+		p.ask(now, p.p.Round+1, next)
 		return r, false
 	}
 	p.estimate.Add(p.replies, b)
@@ -219,13 +219,16 @@ func (p *Poller) ask(at time.Time, round uint16, b int) {
 	p.state, p.at = waiting, at
 }
 
-// wider returns how many bits the next round has, after too few replies to one with b, b > 0. The number of children is taken to be
-// no more than two standard deviations above what the replies say, and 3 if there were none: then half of what would abort
-// the poll is expected at the most.
+// wider returns how many bits the next round has, after the replies to one with b. The number of children is taken to be no more
+// than two standard deviations above what the replies say, and 3 if there were none: then half of what would abort the poll is
+// expected at the most. It is less than b, but after a round with enough replies.
 func (p *Poller) wider(b int) int {
 	most := float64(p.replies) + 2*math.Sqrt(float64(p.replies)) + 3
 	step := int(math.Floor(math.Log2(tooMany / 2 * float64(p.c.Want) / most)))
-	return max(b-max(step, 1), 0)
+	if p.replies < p.c.Want/2 {
+		step = max(step, 1)
+	}
+	return max(b-max(step, 0), 0)
 }
 
 // abort ends a poll that draws too many replies "by immediately starting a new poll (different POLL_SQN) and specifying a very low

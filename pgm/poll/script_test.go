@@ -209,7 +209,8 @@ func (st *stage) run(line string) {
 		st.permission()
 	case "stats":
 		if st.poller != nil {
-			st.printf("%+v", st.poller.Stats())
+			n, ok := st.poller.Population()
+			st.printf("%+v, %d children, known: %v", st.poller.Stats(), n, ok)
 		} else {
 			st.printf("%+v", st.tuner.Stats())
 		}
@@ -226,7 +227,7 @@ func (st *stage) permission() {
 	case st.silence.Active():
 		st.printf("no NAKs: silence")
 	case !st.receiver.MayNAK():
-		st.printf("no NAKs: the interval may not be used")
+		st.printf("no NAKs: the interval may not be used; that before was %v", st.receiver.Interval())
 	default:
 		st.printf("NAKs within %v", st.receiver.Interval())
 	}
