@@ -148,6 +148,7 @@ func (p *part) resume(d *destination) bool {
 func (p *part) save(d *destination) error {
 	name := p.name + stateSuffix
 	if err := d.root.WriteFile(name+stateNew, p.appendState(nil), 0o600); err != nil {
+		d.root.Remove(name + stateNew)
 		return err
 	}
 	p.unsaved, p.hasState = false, true
