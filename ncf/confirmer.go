@@ -4,6 +4,7 @@ package ncf
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gopgm/gopgm/congestion"
@@ -33,26 +34,33 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Confirm Verdict = iota // an NCF was queued
-	Held                   // everything that it asks for was confirmed within Hold, or the NCF waits in the queue
-	Dropped                // a storm: the queue is full or the rate spent; the receiver asks again
+	Confirm  Verdict = iota // an NCF was queued
+	Deferred                // NCFs that wait for the rate say what it asks for
+	Held                    // everything that it asks for was confirmed within Hold, or the NCF waits in the queue
+	Dropped                 // a storm: the queue is full; the receiver asks again
 )
 
 // Confirmer queues the NCFs of a session. "A source MUST immediately multicast an NCF for every NAK it receives" (RFC 3208 §5.2):
 // the first for a sequence number is queued at once, repeats within Hold are not. A NAK list is confirmed whole, by one NCF
 // with the same list [9.3.4-01], unless each of its sequence numbers is held.
 //
+// In a storm, when the rate is spent, NCFs wait for it, for patience at most; meanwhile they take up the sequence numbers of the NAKs that
+// come, as many as a list holds, whosever they are. So a rate that confirms a few NAKs confirms what hundreds ask for, and nobody is
+// ignored who asks for the first time [5.2-02].
+//
 // Memory is bounded: the queue, and a table of the sequence numbers confirmed last, in which a newer one may take the place of
 // an older one, which is then confirmed once more than Hold says.
 type Confirmer struct {
-	c     Config
-	rate  *congestion.TokenBucket // nil: no limit
-	slots []slot                  // a sequence number has its place by its lowest bits, so a burst of losses has no collisions
-	base  time.Time               // slot times count from here
-	queue []entry                 // a ring, which grows up to c.Queue
-	head  int
-	n     int
-	next  nak.Packet // what Next returns
+	c      Config
+	rate   *congestion.TokenBucket // nil: no limit
+	slots  []slot                  // a sequence number has its place by its lowest bits, so a burst of losses has no collisions
+	base   time.Time               // slot times count from here
+	queue  []entry                 // a ring, which grows up to c.Queue
+	head   int
+	n      int
+	octets int // what waits takes of the rate
+	fresh  [1 + nak.MaxList]packet.SQN
+	next   nak.Packet // what Next returns
 }
 
 type slot struct {
@@ -72,9 +80,14 @@ const (
 const slotCount = 4096 // a power of two
 
 type entry struct {
-	n    int // sequence numbers
-	sqns [1 + nak.MaxList]packet.SQN
+	n      int  // sequence numbers
+	merged bool // they are those of several NAKs, and more may join
+	sorted bool
+	sqns   [1 + nak.MaxList]packet.SQN
 }
+
+// patience is how long an NCF waits for the rate at most; one that is later confirms what has been asked for again.
+const patience = 250 * time.Millisecond
 
 // minDepth is the least burst of NCFs that the rate allows: some 64 of them, as 64 receivers send NAKs at once.
 const minDepth = 64 * 96
@@ -115,32 +128,79 @@ func (f *Confirmer) Heard(now time.Time, p *nak.Packet) Verdict {
 	if f.slots == nil {
 		f.slots, f.base = make([]slot, slotCount), now
 	}
-	if f.heldAll(now, p) {
+	fresh := f.fresh[:0]
+	for s := range p.All() {
+		if len(fresh) < cap(fresh) && !f.Held(now, s) {
+			fresh = append(fresh, s)
+		}
+	}
+	if len(fresh) == 0 {
 		return Held
 	}
-	if f.n == f.c.Queue || f.rate != nil && !f.rate.Take(now, p.Len()+f.c.Overhead) {
+	n := min(p.Count(), len(f.fresh))
+	if f.rate != nil {
+		if spare := f.rate.Available(now) - f.octets; spare < f.size(n) {
+			return f.merge(fresh, spare)
+		}
+	}
+	if f.n == f.c.Queue {
 		return Dropped
 	}
 	e := f.push()
-	e.n = 0
 	for s := range p.All() {
-		if e.n == len(e.sqns) {
-			break
+		if e.n < n {
+			f.add(e, s)
 		}
-		e.sqns[e.n] = s
-		e.n++
-		f.slots[s%slotCount] = slot{sqn: s, state: queued}
 	}
 	return Confirm
 }
 
-func (f *Confirmer) heldAll(now time.Time, p *nak.Packet) bool {
-	for s := range p.All() {
-		if !f.Held(now, s) {
-			return false
+// merge has NCFs that wait for the rate take up sequence numbers, all or none. spare is what the rate has beyond those that wait.
+func (f *Confirmer) merge(fresh []packet.SQN, spare int) Verdict {
+	var e *entry
+	room, extra := 0, 0
+	if f.n > 0 {
+		if e = &f.queue[(f.head+f.n-1)%len(f.queue)]; e.merged {
+			room = len(e.sqns) - e.n
+			extra = f.size(min(e.n+len(fresh), len(e.sqns))) - f.size(e.n)
 		}
 	}
-	return true
+	if rest := len(fresh) - room; rest > 0 {
+		if f.n == f.c.Queue {
+			return Dropped
+		}
+		extra += f.size(rest)
+	}
+	if most := max(int(int64(f.c.Rate)*int64(patience)/int64(time.Second)), f.size(len(f.fresh))); extra-spare > most {
+		return Dropped
+	}
+	for _, s := range fresh {
+		if room == 0 {
+			e = f.push()
+			e.merged, room = true, len(e.sqns)
+		}
+		f.add(e, s)
+		e.sorted = false
+		room--
+	}
+	return Deferred
+}
+
+// add puts s into an NCF that waits.
+func (f *Confirmer) add(e *entry, s packet.SQN) {
+	f.octets += f.size(e.n+1) - f.size(e.n)
+	e.sqns[e.n] = s
+	e.n++
+	f.slots[s%slotCount] = slot{sqn: s, state: queued}
+}
+
+// size returns what an NCF for n sequence numbers takes of the rate.
+func (f *Confirmer) size(n int) int {
+	if n == 0 {
+		return 0
+	}
+	p := nak.Packet{Source: f.c.Source, Group: f.c.Group, List: f.fresh[:n-1]}
+	return p.Len() + f.c.Overhead
 }
 
 // push returns the place of one more entry at the end of the queue.
@@ -153,20 +213,40 @@ func (f *Confirmer) push() *entry {
 	}
 	e := &f.queue[(f.head+f.n)%len(f.queue)]
 	f.n++
+	e.n, e.merged = 0, false
 	return e
 }
 
 // Pending returns how many NCFs wait.
 func (f *Confirmer) Pending() int { return f.n }
 
-// Next returns the NCF that is to be sent next, nil when there is none. It is valid until the next call of a method.
-func (f *Confirmer) Next() *nak.Packet {
+// Next returns the NCF that is to be sent now: nil when there is none, or the rate is spent. It is valid until the next call of a
+// method. If it is deferred, it confirms what NAKs asked for that were Deferred, and only that.
+func (f *Confirmer) Next(now time.Time) (p *nak.Packet, deferred bool) {
 	if f.n == 0 {
-		return nil
+		return nil, false
 	}
 	e := &f.queue[f.head]
+	if f.rate != nil && f.rate.Available(now) < f.size(e.n) {
+		return nil, false
+	}
+	if e.merged && !e.sorted { // [9.3-03]
+		slices.SortFunc(e.sqns[:e.n], func(a, b packet.SQN) int { return a.Sub(b) })
+		e.sorted = true
+	}
 	f.next.SQN, f.next.List = e.sqns[0], e.sqns[1:e.n]
-	return &f.next
+	return &f.next, e.merged
+}
+
+// NextAt returns when Next will return something, if no more NAKs come; zero: never.
+func (f *Confirmer) NextAt(now time.Time) time.Time {
+	switch {
+	case f.n == 0:
+		return time.Time{}
+	case f.rate == nil:
+		return now
+	}
+	return f.rate.NextAt(now, f.size(f.queue[f.head].n))
 }
 
 // Sent says that the NCF that Next returned left.
@@ -177,6 +257,10 @@ func (f *Confirmer) Sent(now time.Time) {
 	e := &f.queue[f.head]
 	f.head = (f.head + 1) % len(f.queue)
 	f.n--
+	f.octets -= f.size(e.n)
+	if f.rate != nil {
+		f.rate.Force(now, f.size(e.n))
+	}
 	for _, s := range e.sqns[:e.n] {
 		if t := &f.slots[s%slotCount]; t.sqn == s {
 			t.state, t.at = sent, now.Sub(f.base)

@@ -22,9 +22,14 @@ func asks(s packet.SQN, list ...packet.SQN) *nak.Packet {
 	return &nak.Packet{SQN: s, Source: src, Group: grp, List: list}
 }
 
+func next(f *Confirmer, now time.Time) *nak.Packet {
+	p, _ := f.Next(now)
+	return p
+}
+
 // send takes the NCFs that wait, and returns the first number of each.
 func send(f *Confirmer, now time.Time) (sent []packet.SQN) {
-	for p := f.Next(); p != nil; p = f.Next() {
+	for p := next(f, now); p != nil; p = next(f, now) {
 		sent = append(sent, p.SQN)
 		f.Sent(now)
 	}
@@ -34,13 +39,13 @@ func send(f *Confirmer, now time.Time) (sent []packet.SQN) {
 // An NCF says what the NAK said, list included [3.6.4.1-01], [9.3.4-01].
 func TestNCFRepeatsTheNAK(t *testing.T) {
 	f := New(Config{Source: src, Group: grp})
-	if f.Next() != nil {
+	if next(f, start) != nil {
 		t.Fatal("an NCF waits before any NAK")
 	}
 	if v := f.Heard(start, asks(7, 9, 8)); v != Confirm {
 		t.Fatalf("verdict %d", v)
 	}
-	if p := f.Next(); p.SQN != 7 || !slices.Equal(p.List, []packet.SQN{9, 8}) || p.Source != src || p.Group != grp || f.Pending() != 1 {
+	if p := next(f, start); p.SQN != 7 || !slices.Equal(p.List, []packet.SQN{9, 8}) || p.Source != src || p.Group != grp || f.Pending() != 1 {
 		t.Errorf("the NCF is %+v", p)
 	}
 }
@@ -84,7 +89,7 @@ func TestListWithANewNumberIsConfirmed(t *testing.T) {
 	if v := f.Heard(start, asks(7, 8, 9)); v != Confirm {
 		t.Errorf("verdict %d", v)
 	}
-	if p := f.Next(); p == nil || p.SQN != 7 || len(p.List) != 2 {
+	if p := next(f, start); p == nil || p.SQN != 7 || len(p.List) != 2 {
 		t.Errorf("the NCF is %+v", p)
 	}
 	for _, p := range []*nak.Packet{asks(9), asks(8, 9), asks(9, 8, 7)} {
@@ -114,8 +119,8 @@ func TestQueueIsBounded(t *testing.T) {
 			}
 		}
 		for i := range 10 { // so that the next round begins somewhere else in the ring
-			if f.Next().SQN != want[i] {
-				t.Fatalf("NCF %v leaves, want %v", f.Next().SQN, want[i])
+			if next(f, start).SQN != want[i] {
+				t.Fatalf("NCF %v leaves, want %v", next(f, start).SQN, want[i])
 			}
 			f.Sent(start)
 		}
@@ -126,29 +131,81 @@ func TestQueueIsBounded(t *testing.T) {
 	f.Sent(start) // none waits: nothing happens
 }
 
-// NCFs take no more than Rate, headers counted [5.2-02].
+// NCFs take no more than Rate, headers counted, and yet say all that is asked for: in a storm they take it up in lists [5.2-02].
 func TestRateIsBounded(t *testing.T) {
 	const rate, overhead = 100_000, 28
 	f := New(Config{Source: src, Group: grp, Rate: rate, Overhead: overhead})
-	octets := 0
-	s := packet.SQN(0)
-	for at := time.Duration(0); at < 10*time.Second; at += 100 * time.Microsecond {
+	octets, confirmed, single := 0, 0, 0
+	asked := packet.SQN(0)
+	for at := time.Duration(0); at < 10*time.Second; at += 250 * time.Microsecond { // of 92 octets, so 3.7 times too many
 		now := start.Add(at)
-		p := asks(s, s+1, s+2)
-		s += 3
-		if f.Heard(now, p) == Confirm {
-			octets += p.Len() + overhead
+		if v := f.Heard(now, asks(asked)); v != Confirm && v != Deferred {
+			t.Fatalf("%v: verdict %d", at, v)
 		}
-		send(f, now)
+		asked++
+		for p, deferred := f.Next(now); p != nil; p, deferred = f.Next(now) {
+			if !deferred && p.Count() > 1 {
+				t.Fatalf("%v: NCF for %v and %v says more than its NAK", at, p.SQN, p.List)
+			}
+			octets += p.Len() + overhead
+			if first := packet.SQN(confirmed); p.SQN != first || p.Count() > 1 && p.List[p.Count()-2] != first+packet.SQN(p.Count()-1) {
+				t.Fatalf("%v: NCF for %v and %v, want from %v on", at, p.SQN, p.List, first)
+			}
+			if p.Count() == 1 {
+				single++
+			}
+			confirmed += p.Count()
+			f.Sent(now)
+		}
 	}
-	if most := 10*rate + rate/16; octets > most || octets < 9*rate {
-		t.Errorf("NCFs of %d octets in 10 s, want some %d", octets, 10*rate)
+	if most := 10*rate + rate/16; octets > most {
+		t.Errorf("NCFs of %d octets in 10 s, want at most %d", octets, most)
+	}
+	if waits := int(asked) - confirmed; waits > 1+nak.MaxList {
+		t.Errorf("of %d that were asked for, %d still wait", asked, waits)
+	}
+	if single < 64 {
+		t.Errorf("%d NAKs were confirmed on their own, want those before the rate was spent", single)
 	}
 	f.SetRate(0)
+	send(f, start.Add(time.Hour))
 	for i := range 1000 {
 		if v := f.Heard(start, asks(packet.SQN(1<<20+i))); v != Confirm {
 			t.Fatalf("without a rate: verdict %d", v)
 		}
+	}
+}
+
+// What would wait for the rate longer than is of use is dropped; what waits leaves when the rate allows, oldest number first.
+func TestStormThatTheRateCannotConfirmIsDropped(t *testing.T) {
+	f := New(Config{Source: src, Group: grp, Rate: 4000, Overhead: 28})
+	asked := 0
+	for f.Heard(start, asks(packet.SQN(100_000-asked))) != Dropped {
+		asked++
+	}
+	if f.Held(start, packet.SQN(100_000-asked)) {
+		t.Error("a NAK that was dropped counts as confirmed")
+	}
+	got := len(send(f, start))
+	now := start
+	for f.Pending() > 0 {
+		at := f.NextAt(now)
+		if !at.After(now) {
+			t.Fatalf("the next NCF is due at %v, but not there", at.Sub(start))
+		}
+		now = at
+		p := next(f, now)
+		if p == nil || !slices.IsSorted(p.List) || p.Count() > 1 && p.SQN >= p.List[0] {
+			t.Fatalf("%v: NCF %+v", now.Sub(start), p)
+		}
+		got += p.Count()
+		f.Sent(now)
+	}
+	if got != asked || now.Sub(start) > patience {
+		t.Errorf("%d of %d were confirmed after %v, want all within %v", got, asked, now.Sub(start), patience)
+	}
+	if !f.NextAt(now).IsZero() {
+		t.Error("something is due though nothing waits")
 	}
 }
 
@@ -174,7 +231,7 @@ func TestConfirmingDoesNotAllocate(t *testing.T) {
 		now = now.Add(ms)
 		f.Heard(now, p)
 		p.SQN++
-		f.Next()
+		next(f, start)
 		f.Sent(now)
 	}
 	round()

@@ -199,20 +199,27 @@ func (s *Source) handleNAK(now time.Time, h *packet.Header, body []byte) error {
 	switch s.confirm.Heard(now, p) {
 	case ncf.Held:
 		s.stats.NCFsHeld++
+	case ncf.Deferred: // repairs follow the NCF [5.3-01]
+		fresh = nil
 	case ncf.Dropped:
 		s.stats.NCFsDropped++
 		return nil // without its NCF, no RDATA [5.3-01]
 	}
 	for _, q := range fresh {
-		switch s.repairs.add(q, s.trail) {
-		case merged:
-			s.stats.Merged++
-		case dropped:
-			s.stats.RepairsDropped++
-		}
+		s.repair(q)
 	}
 	s.due = now
 	return nil
+}
+
+// repair queues the packet q, which is in the window, to be repaired.
+func (s *Source) repair(q packet.SQN) {
+	switch s.repairs.add(q, s.trail) {
+	case merged:
+		s.stats.Merged++
+	case dropped:
+		s.stats.RepairsDropped++
+	}
 }
 
 // handleRequest answers an SPMR by an SPM at once, but not more often than once per IHB_MIN [13.4-01].

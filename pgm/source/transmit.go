@@ -26,15 +26,22 @@ func (s *Source) PollTransmit(now time.Time, b *packet.Batch) {
 	s.plan(now)
 }
 
-// sendNCFs sends the NCFs that wait, and reports whether none is left.
+// sendNCFs sends the NCFs that may leave, and reports whether none is left of them.
 func (s *Source) sendNCFs(now time.Time, b *packet.Batch) bool {
-	for p := s.confirm.Next(); p != nil; p = s.confirm.Next() {
+	for p, deferred := s.confirm.Next(now); p != nil; p, deferred = s.confirm.Next(now) {
 		dst := s.reserve(now, b, p.Len())
 		if dst == nil {
 			return false
 		}
 		wire := nak.Append(dst, packet.Downstream(packet.TypeNCF, s.c.TSI, s.c.Dest), p)
 		s.commit(now, b, s.c.Group, wire)
+		if deferred {
+			for q := range p.All() {
+				if q.InWindow(s.trail, s.next-1) {
+					s.repair(q)
+				}
+			}
+		}
 		s.confirm.Sent(now)
 		s.stats.NCF++
 	}
@@ -188,12 +195,13 @@ func (s *Source) plan(now time.Time) {
 	data, repair := s.sendable()
 	due := s.schedule.Due(now)
 	need := 0
+	confirmation, _ := s.confirm.Next(now)
 	switch {
 	case s.full:
 		s.due = now
 		return
-	case s.confirm.Pending() > 0:
-		need = s.confirm.Next().Len() + s.c.Overhead
+	case confirmation != nil:
+		need = confirmation.Len() + s.c.Overhead
 	case due:
 		need = s.spmLen() + s.c.Overhead
 	case s.reports.n > 0:
@@ -209,6 +217,9 @@ func (s *Source) plan(now time.Time) {
 	s.due = s.lingering()
 	if !due {
 		s.due = earlier(s.due, s.schedule.Next())
+	}
+	if confirmation == nil {
+		s.due = earlier(s.due, s.confirm.NextAt(now))
 	}
 	if need > 0 {
 		s.due = earlier(s.due, s.pacer.NextAt(now, need))
