@@ -119,7 +119,7 @@ func (r *Recovery) dropBackOff(g int) { r.backoffs = append(r.backoffs[:g], r.ba
 // waitNCF starts NAK_RPT_IVL for an entry that is in no list.
 func (r *Recovery) waitNCF(now time.Time, i int32) {
 	st := stage(int(r.entries[i].ncfRetries))
-	r.wait(now, i, listNCF+st, r.c.Repeat<<st)
+	r.wait(now, i, listNCF+st, r.length(listNCF+st))
 }
 
 // waitData starts NAK_RDATA_IVL for an entry that is in no list.
@@ -127,12 +127,30 @@ func (r *Recovery) waitData(now time.Time, i int32) {
 	e := &r.entries[i]
 	e.mark = uint32(r.stats.Recovered)
 	st := stage(int(e.waited))
-	d := r.dataInterval()
-	r.wait(now, i, listData+st, max(d, min(d<<st, maxWait)))
+	r.wait(now, i, listData+st, r.length(listData+st))
 }
 
-// maxWait bounds the wait for data that is doubled.
-const maxWait = 2 * time.Second
+// maxWait bounds the wait for data that is doubled: a source that ends lingers for two seconds, and should be asked more than once.
+const maxWait = 500 * time.Millisecond
+
+// length returns how long the wait lasts that begins now in a list.
+func (r *Recovery) length(l int) time.Duration {
+	if l < listData {
+		return r.c.Repeat << (l - listNCF)
+	}
+	d := r.dataInterval()
+	return max(d, min(d<<(l-listData), maxWait))
+}
+
+// early is by how much a wait in the list may be cut short: what has waited for so long need not wait to the end to be asked for
+// together with others, in one list.
+func (r *Recovery) early(l int) time.Duration {
+	base := r.c.Repeat
+	if l >= listData {
+		base = r.dataInterval()
+	}
+	return (r.length(l) - base) / 4
+}
 
 func (r *Recovery) wait(now time.Time, i int32, l int, d time.Duration) {
 	r.entries[i].deadline = r.since(now) + int64(d)
@@ -178,7 +196,7 @@ func (r *Recovery) unlink(i int32) {
 type latency struct{ mean, dev time.Duration }
 
 // maxLatency bounds the estimate, and so the wait of a receiver whose source is slow to repair.
-const maxLatency = 2 * time.Second
+const maxLatency = time.Second
 
 func (l *latency) sample(d time.Duration) {
 	if d < 0 {

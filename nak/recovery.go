@@ -35,7 +35,7 @@ type RecoveryConfig struct {
 	Repeat      time.Duration // NAK_RPT_IVL, the least wait for an NCF; default 20 ms
 	Data        time.Duration // NAK_RDATA_IVL, the least wait for data; default 50 ms, at least Repeat
 	NCFRetries  int           // NAK_NCF_RETRIES; default 20, some 10 s; negative: no limit
-	DataRetries int           // NAK_DATA_RETRIES; default 20, some 25 s; negative: no limit
+	DataRetries int           // NAK_DATA_RETRIES; default 20, some 8 s; negative: no limit
 	Max         int           // packets in recovery at once; default 65536
 }
 
@@ -73,7 +73,7 @@ func (c RecoveryConfig) withDefaults() RecoveryConfig {
 // to be repeated halves the number, repairs that come let it grow, up to Max; so a receiver that lacks millions of packets
 // asks for no more than is being repaired.
 //
-// NAK_RPT_IVL and NAK_RDATA_IVL are doubled, up to 32 times, when a packet has waited in vain before, more than once. RFC 3208 lets
+// NAK_RPT_IVL and NAK_RDATA_IVL are doubled, up to 640 and 500 ms, when a packet has waited in vain before, more than once. RFC 3208 lets
 // both be chosen freely. So NAKs for a source that cannot follow, or that is not there, become few, and the retries last for
 // seconds: a short outage is not the loss of what the source still keeps.
 type Recovery struct {
@@ -204,7 +204,8 @@ func (r *Recovery) Confirmed(now time.Time, s packet.SQN) {
 		}
 		r.unlink(i)
 	}
-	r.entries[i].state = WaitData
+	// The retries without an NCF count from the last NCF on: "unconfirmed" is over, and the path works [6.3-26].
+	r.entries[i].state, r.entries[i].ncfRetries = WaitData, 0
 	r.waitData(now, i)
 }
 
@@ -260,32 +261,39 @@ func (r *Recovery) Due(now time.Time, dst []packet.SQN) []packet.SQN {
 }
 
 // HandleTimeout returns to the back-off what waited in vain for an NCF or for data; lost is called for each packet whose retries
-// are used up, which is then forgotten [6.3-10], [6.3-11], [6.3-30]. A wait for data during which other missing packets came is no
-// retry: the source repairs, and has more to repair than time.
+// are used up, which is then forgotten [6.3-10], [6.3-11], [6.3-30]. When other missing packets came during a wait for data, the
+// retries count anew: the source repairs, and has more to repair than time.
 func (r *Recovery) HandleTimeout(now time.Time, lost func(packet.SQN)) {
 	t := r.since(now)
 	for l := range r.lists {
-		for i := r.lists[l].first; i >= 0 && r.entries[i].deadline <= t; i = r.lists[l].first {
+		first := r.lists[l].first
+		if first < 0 || r.entries[first].deadline > t {
+			continue
+		}
+		due := t + int64(r.early(l))
+		for i := first; i >= 0 && r.entries[i].deadline <= due; i = r.lists[l].first {
 			e := &r.entries[i]
-			retries, limit, counts := &e.dataRetries, r.c.DataRetries, true
+			retries, limit := &e.dataRetries, r.c.DataRetries
 			if e.state == WaitNCF {
 				retries, limit = &e.ncfRetries, r.c.NCFRetries
 				r.stats.NCFRepeats++
 			} else {
-				counts = e.mark == uint32(r.stats.Recovered)
+				if e.mark != uint32(r.stats.Recovered) {
+					e.dataRetries = 0
+				}
 				e.waited = min(e.waited+1, stages)
 				r.stats.Repeats++
 			}
 			r.slowDown(now)
 			// RFC 3208 §6.3 does not say whether the first transmission is a retry: it is not, so a NAK goes out 1 + NAK_NCF_RETRIES times.
-			if counts && limit >= 0 && int(*retries) >= limit {
+			if limit >= 0 && int(*retries) >= limit {
 				s := e.sqn
 				r.stats.Cancelled++
 				r.remove(i)
 				lost(s)
 				continue
 			}
-			if counts && *retries < 1<<15 {
+			if *retries < 1<<15 {
 				*retries++
 			}
 			r.unlink(i)
