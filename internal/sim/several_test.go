@@ -122,3 +122,26 @@ func TestResetReachesEveryReceiver(t *testing.T) {
 		x.run(3 * time.Second)
 	})
 }
+
+// The defaults outlast what passes: a network that is down for two seconds while repairs are under way loses nothing that the source keeps.
+func TestOutageLosesNothing(t *testing.T) {
+	Seeds(t, 20, func(t *testing.T, rng *rand.Rand) {
+		x := star(t, rng, talk{packets: 1500, rate: 300_000, source: source.Config{Linger: 5 * time.Second}}, 10,
+			&Link{Delay: time.Millisecond, Loss: 0.05}, hear{})
+		x.net.After(200*time.Millisecond, func() { x.net.Cut(x.talkers[0].host, true) })
+		x.net.After(2200*time.Millisecond, func() { x.net.Cut(x.talkers[0].host, false) })
+		x.run(20 * time.Second)
+	})
+}
+
+// Nor does a source that is so slow that a repair waits for seconds.
+func TestSlowSourceRepairsEverything(t *testing.T) {
+	Seeds(t, 20, func(t *testing.T, rng *rand.Rand) {
+		lossy := &Link{Delay: 10 * time.Millisecond, Loss: 0.1, Burst: Burst{Begin: 0.01, End: 0.03}}
+		x := star(t, rng, talk{packets: 300, rate: 8000}, 5, lossy, hear{}) // 64 kbit/s: 9 s without repairs
+		x.run(time.Minute)
+		tally := x.net.Tally()
+		t.Logf("%d NAKs, %d NCFs and %d RDATA for %d packets in %v", tally.Count(Sent, packet.TypeNAK), tally.Count(Sent, packet.TypeNCF),
+			tally.Count(Sent, packet.TypeRDATA), len(x.missed), x.net.Elapsed())
+	})
+}
