@@ -125,6 +125,10 @@ func TestCoalescedPacketsAreTakenApart(t *testing.T) {
 	if len(all) != 2 || all[0].Truncated || !all[1].Truncated || len(all[1].Data) != 500 || all[1].Length != 1024 {
 		t.Errorf("cut: %+v", all)
 	}
+	all, _ = readRecords(t, Config{Ports: []uint16{7500}}, record{start, ip[:28+100], len(ip)})
+	if len(all) != 1 || !all[0].Truncated || !all[0].Coalesced || all[0].Length != 1024 {
+		t.Errorf("cut in the first packet: %+v", all)
+	}
 	// What follows a packet and is not of its session is not taken for packets.
 	other := odata(2, 10)
 	other[9]++

@@ -183,7 +183,7 @@ func (r *Reader) take() {
 	}
 	r.rest, r.left, r.size = d.payload, d.length, d.length
 	if _, ok := session(d.payload); ok {
-		if size, ok := measure(d.payload, d.length); ok && size < len(d.payload) &&
+		if size, ok := measure(d.payload, d.length); ok && size < d.length &&
 			sameSession(d.payload, size, len(d.payload) < d.length) {
 			r.size, r.found.Coalesced = size, true
 		}
