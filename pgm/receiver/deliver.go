@@ -87,7 +87,9 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 			s.holding, s.holdEnd = !s.unordered && !s.path.Known(), now.Add(holdIntervals*s.r.c.Solicit)
 		}
 	}
-	s.advance(p.Trail)
+	if s.advance(p.Trail); s.ended {
+		return nil
+	}
 	if p.SQN-s.have.Trail() >= packet.MaxWindow { // [6.1-05], [6.1-06]
 		s.stats.Outside++
 		return nil
@@ -154,7 +156,11 @@ func (s *Session) refused(now time.Time, n packet.SQN) {
 // deliverInOrder delivers d if its turn has come, and what it made deliverable; otherwise d is held.
 func (s *Session) deliverInOrder(now time.Time, d *Data, fresh bool) {
 	if d.SQN-s.order.next >= packet.SQN(s.have.Max()) {
-		s.stats.Held++ // no room: it will be asked for when there is
+		// No room: it will be asked for when there is.
+		s.stats.Held++
+		if s.presumed.Before(d.SQN + 1) {
+			s.presumed = d.SQN + 1
+		}
 		return
 	}
 	if !fresh {

@@ -19,6 +19,8 @@ type strict struct {
 	seen      map[packet.SQN]bool
 	refuse    int
 	ended     bool
+	session   *Session
+	leave     int // the session is closed at so many calls
 }
 
 func (s *strict) Data(d Data) bool {
@@ -32,6 +34,7 @@ func (s *strict) Data(d Data) bool {
 		s.t.Fatalf("packet %v twice", d.SQN)
 	}
 	s.seen[d.SQN] = true
+	s.count()
 	if !s.unordered && s.began && d.SQN != s.next {
 		s.t.Fatalf("packet %v, want %v", d.SQN, s.next)
 	}
@@ -40,6 +43,10 @@ func (s *strict) Data(d Data) bool {
 }
 
 func (s *strict) Lost(first, last packet.SQN) {
+	if s.ended {
+		s.t.Fatal("loss after the end")
+	}
+	defer s.count()
 	if last-first >= 1<<31 {
 		s.t.Fatalf("lost %v..%v", first, last)
 	}
@@ -48,6 +55,13 @@ func (s *strict) Lost(first, last packet.SQN) {
 			s.t.Fatalf("lost %v..%v, want from %v", first, last, s.next)
 		}
 		s.began, s.next = true, last+1
+	}
+}
+
+// count closes the session, from within a call, at the one that was chosen.
+func (s *strict) count() {
+	if s.leave--; s.leave == 0 {
+		s.session.Close()
 	}
 }
 
@@ -67,7 +81,7 @@ func FuzzReceiver(f *testing.F) {
 			if unordered {
 				s.Unordered()
 			}
-			sink := &strict{t: t, unordered: unordered, seen: map[packet.SQN]bool{}}
+			sink := &strict{t: t, unordered: unordered, seen: map[packet.SQN]bool{}, session: s, leave: len(in) % 16}
 			sinks = append(sinks, sink)
 			return sink
 		}

@@ -80,7 +80,7 @@ func (s *Session) passed(now time.Time, n packet.SQN) {
 
 // detect hands what is missing and presumed lost to recovery, oldest first, as far as recovery has room.
 func (s *Session) detect(now time.Time) {
-	if !s.started || s.holding || !s.cursor.Before(s.presumed) {
+	if s.ended || !s.started || s.holding || !s.cursor.Before(s.presumed) {
 		return
 	}
 	if base := s.have.Trail(); s.cursor.Before(base) {
@@ -138,7 +138,9 @@ func (s *Session) advance(trail packet.SQN) {
 		if p, ok := s.have.NextPresent(n, trail-1); ok {
 			last = p - 1
 		}
-		s.lost(n, last)
+		if s.lost(n, last); s.ended {
+			return
+		}
 		if n = last + 1; !n.Before(trail) {
 			break
 		}
@@ -148,7 +150,7 @@ func (s *Session) advance(trail packet.SQN) {
 
 // giveUp says that the retries for n are used up [6.3-30].
 func (s *Session) giveUp(n packet.SQN) {
-	if !s.missing(n) || !s.have.Add(n) {
+	if s.ended || !s.missing(n) || !s.have.Add(n) {
 		return
 	}
 	if s.unordered {

@@ -214,6 +214,7 @@ func (r *Receiver) session(now time.Time, from netip.AddrPort, tsi packet.TSI) *
 	}
 	r.last = s
 	if !s.active() {
+		s.release()
 		s.heard = now // its silence counts from its last packet
 		return nil
 	}
@@ -253,7 +254,11 @@ func (r *Receiver) forget(s *Session) {
 func (r *Receiver) HandleTimeout(now time.Time) {
 	for i := 0; i < len(r.order); i++ {
 		s := r.order[i]
-		if s.handleTimeout(now); !s.active() && now.Sub(s.heard) >= r.c.PeerExpiry {
+		s.handleTimeout(now)
+		if s.active() {
+			continue
+		}
+		if s.release(); now.Sub(s.heard) >= r.c.PeerExpiry {
 			r.forget(s)
 			i--
 		}

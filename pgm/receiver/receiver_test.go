@@ -101,6 +101,36 @@ func TestImpossibleSPMWindow(t *testing.T) {
 	}
 }
 
+// leaver is a Sink that has enough as soon as something is lost.
+type leaver struct {
+	discard
+	s *Session
+}
+
+func (l leaver) Lost(_, _ packet.SQN) { l.s.Close() }
+
+// A Sink may close its session from within any call, whatever the engine is in the middle of.
+func TestCloseFromWithinLost(t *testing.T) {
+	for _, unordered := range []bool{false, true} {
+		st := newStage(t, Config{}, unordered)
+		st.r.c.Accept = func(_ time.Time, s *Session) Sink {
+			if unordered {
+				s.Unordered()
+			}
+			return leaver{s: s}
+		}
+		st.handle(spmPacket(spm.Packet{SQN: 1, Trail: 0, Lead: 0xffff_ffff, Path: testPath}, nil))
+		st.handle(dataPacket(packet.TypeODATA, 0, 0, "x", nil))
+		st.handle(dataPacket(packet.TypeODATA, 5, 4, "x", nil))
+		st.handle(dataPacket(packet.TypeODATA, 6, 4, "x", nil))
+		st.handle(spmPacket(spm.Packet{SQN: 2, Trail: 9, Lead: 12, Path: testPath}, nil))
+		st.advance(20 * time.Second)
+		if s := st.r.Session(testTSI); s == nil || s.active() || s.have != nil {
+			t.Errorf("unordered %v: the session is not closed and released", unordered)
+		}
+	}
+}
+
 // The back-off is drawn over NAK_BO_IVL, uniformly, from the loss on (6.3-15).
 func TestBackOffIsUniform(t *testing.T) {
 	const interval = 8 * time.Millisecond

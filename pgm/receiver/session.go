@@ -202,7 +202,9 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 		case hasJoin && join.Before(s.trail) && (s.holding || s.unordered && first):
 			s.rejoin(join)
 		}
-		s.advance(p.Trail)
+		if s.advance(p.Trail); s.ended {
+			return nil
+		}
 		s.sent(now, p.Lead)
 	}
 	if s.started {
@@ -284,15 +286,22 @@ func (s *Session) checkEnd() {
 	}
 }
 
-// end tells the Sink that it was the last, and lets go of everything but the counters.
+// end tells the Sink that there is nothing more. A Sink may cause it from within any call, so what the session holds stays until
+// release.
 func (s *Session) end(reason End, reset packet.Reset) {
 	if s.ended {
 		return
 	}
 	s.ended = true
-	s.Stats()
-	s.have, s.order, s.gaps = nil, order{next: s.order.next}, gaps{}
+	s.sink.End(reason, reset)
+}
+
+// release lets go of everything that a session which has ended still holds, but for the counters.
+func (s *Session) release() {
+	if s.have == nil {
+		return
+	}
+	s.have, s.order, s.gaps = nil, order{}, gaps{}
 	s.recovery.Reset()
 	s.started = false
-	s.sink.End(reason, reset)
 }
