@@ -98,7 +98,7 @@ func (in *inbox) Data(d receiver.Data) bool {
 	}
 	block := uint32(d.SQN - part.o.First)
 	switch {
-	case block == part.held.n:
+	case block == part.n:
 		digest, err := parseDigest(d.TSDU, uint32(part.index), part.o.Size)
 		if err != nil {
 			in.failed(part, err)

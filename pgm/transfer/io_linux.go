@@ -84,10 +84,3 @@ func freeSpace(f *os.File) int64 {
 	}
 	return int64(st.Bavail) * int64(st.Bsize)
 }
-
-// startWriting has the system write what was put into f within [off, off+n) to the disk soon, without waiting: so the final sync has
-// little left to do. An error is the final sync's to find.
-func startWriting(f *os.File, off, n int64) {
-	const syncFileRangeWrite = 2
-	syscall.SyncFileRange(int(f.Fd()), off, n, syncFileRangeWrite)
-}

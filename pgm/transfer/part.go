@@ -18,6 +18,7 @@ type part struct {
 	seg   *segment
 	index int // number of the object in the session
 	block int
+	n     uint32 // blocks
 	began time.Time
 
 	settled bool // what became of it is counted; guarded by the tally's lock
@@ -51,7 +52,8 @@ type part struct {
 
 func newPart(seg *segment, i int) *part {
 	o, block := &seg.m.Objects[i], seg.m.Block
-	return &part{o: o, seg: seg, index: seg.base + i, block: block, began: time.Now(), name: partName(o), held: newBlockSet(o.blocks(block))}
+	n := o.blocks(block)
+	return &part{o: o, seg: seg, index: seg.base + i, block: block, n: n, began: time.Now(), name: partName(o), held: newBlockSet(n)}
 }
 
 // blocks returns the number of blocks.
@@ -115,7 +117,7 @@ func (p *part) resume(d *destination) bool {
 	}
 	if info, err := d.root.Lstat(p.o.Name); err == nil {
 		if info.Mode().IsRegular() && info.Size() == p.o.Size && info.ModTime().UnixNano() == p.o.ModTime {
-			for i := range p.held.n {
+			for i := range p.n {
 				p.held.add(i)
 			}
 			p.existing, p.resumed = true, p.o.Size
@@ -137,7 +139,7 @@ func (p *part) resume(d *destination) bool {
 		return false
 	}
 	if info, err := d.root.Lstat(p.name); err != nil || !info.Mode().IsRegular() || info.Size() != p.o.Size {
-		p.held = newBlockSet(p.held.n)
+		p.held = newBlockSet(p.n)
 		return false
 	}
 	p.resumed = p.held.octets(p.o.Size, p.block)

@@ -118,7 +118,9 @@ func (w *writer) finish() {
 	w.files.close()
 	for _, p := range w.parts {
 		switch {
-		case p.over.Load() || p.existing:
+		case p.existing:
+		case p.over.Load(): // it was given up because of what came for it
+			p.discard(w.dest)
 		case p.held.len() == 0:
 			p.discardEmpty(w.dest)
 		default:
@@ -209,13 +211,13 @@ func (w *writer) obey(o *order) {
 	case o.lost:
 		w.fail(p, ErrLost)
 	case o.restart:
-		p.held = newBlockSet(p.held.n)
+		p.held = newBlockSet(p.n)
 		p.existing, p.resumed, p.told = false, 0, 0
 		p.discard(w.dest)
 		p.opened = false
 	default:
 		w.verify.setDigest(p, o.digest)
-		if p.held.n == 0 { // an empty file is complete as it is
+		if p.n == 0 { // an empty file is complete as it is
 			if _, err := w.file(p); err != nil {
 				w.fail(p, err)
 				return

@@ -62,7 +62,6 @@ type joined struct {
 	session  *receiver.Session
 	meter    meter
 	progress time.Time // when the next is due
-	report   []byte
 }
 
 func (r *receiving) run(ctx context.Context, ep pgm.Endpoint, c pgm.Config) error {
