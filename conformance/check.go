@@ -70,7 +70,7 @@ const (
 	unjudgedSessions = "packets of sessions beyond the limit of sessions that are followed"
 	unjudgedPackets  = "data packets too old, or too many, to be remembered"
 	unjudgedReceiver = "packets of receivers beyond the limit of receivers that are followed"
-	unjudgedDoubt    = "things missing that the source may have sent: the capture lacks packets of it"
+	unjudgedDoubt    = "things missing that may have been sent: the capture lacks packets"
 	unjudgedRate     = "sessions whose rate is not known"
 )
 
@@ -145,7 +145,7 @@ func (c *checker) session(p *sight) *session {
 	if len(c.order) >= c.Limits.Sessions && !c.evict() {
 		return nil
 	}
-	s = &session{c: c, tsi: tsi, first: p.at, receivers: map[netip.Addr]*receiver{}}
+	s = &session{c: c, tsi: tsi, first: p.at, receivers: map[netip.Addr]*asker{}}
 	c.sessions[tsi] = s
 	c.order = append(c.order, s)
 	return s
@@ -182,14 +182,12 @@ func (c *checker) close(s *session) {
 		c.rule = r
 		r.end(s)
 	}
-	if s.missing > 0 && !c.Complete {
-		if n := len(s.doubts); n > 0 {
-			c.unjudged[unjudgedDoubt] += uint64(n)
+	for _, d := range s.doubts {
+		if s.lacks(d.whose) {
+			c.unjudged[unjudgedDoubt]++
+			continue
 		}
-	} else {
-		for _, f := range s.doubts {
-			c.enter(f.Clause, f.Packet, func() Finding { return f })
-		}
+		c.enter(d.Clause, d.Packet, func() Finding { return d.Finding })
 	}
 	if c.Rate == 0 {
 		c.unjudged[unjudgedRate]++
@@ -226,20 +224,40 @@ func (c *checker) finding(r *Rule, number int, at time.Time, tsi packet.TSI, cla
 	}
 }
 
-// maxDoubts bounds the findings of a session that wait until it is known whether the capture lacks packets.
-const maxDoubts = 32
-
-// doubt keeps a finding that counts only if the capture turns out to lack nothing that the source sent.
-func (c *checker) doubt(p *sight, clause, format string, args ...any) {
-	c.doubtAt(p.s, p.Number, p.Time, clause, format, args...)
+// doubt is a finding that counts only if the capture turns out to lack nothing of what somebody sent.
+type doubt struct {
+	Finding
+	whose sender
 }
 
-func (c *checker) doubtAt(s *session, number int, at time.Time, clause, format string, args ...any) {
+// sender is whose packets a doubt depends on.
+type sender uint8
+
+const (
+	ofSource    sender = iota
+	ofReceivers        // their NAKs
+)
+
+// maxDoubts bounds the findings of a session that wait.
+const maxDoubts = 32
+
+// lacks reports whether the capture is known to lack packets of them.
+func (s *session) lacks(whose sender) bool {
+	if s.c.Complete {
+		return false
+	}
+	if whose == ofSource {
+		return s.missing > 0
+	}
+	return s.unasked > 0
+}
+
+func (c *checker) doubt(s *session, whose sender, number int, at time.Time, clause, format string, args ...any) {
 	switch {
-	case s.missing > 0 && !c.Complete:
+	case s.lacks(whose):
 		c.unjudged[unjudgedDoubt]++
 	case len(s.doubts) < maxDoubts:
-		s.doubts = append(s.doubts, c.finding(c.rule, number, at, s.tsi, clause, format, args))
+		s.doubts = append(s.doubts, doubt{c.finding(c.rule, number, at, s.tsi, clause, format, args), whose})
 	}
 }
 

@@ -1,6 +1,9 @@
 package conformance
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Config says what is known of a capture and of the hosts in it besides its packets. The zero Config knows nothing, and judges what
 // can be judged all the same.
@@ -8,6 +11,9 @@ type Config struct {
 	// Complete says that the capture has every packet that its hosts sent, in the order and at the time in which they left: a
 	// number that is missing was never sent. A simulation can say so.
 	Complete bool
+	// At is the address of a receiver at which the capture was taken: it has all that this host heard and sent, from its start on.
+	// What it asks for is held against what it knew.
+	At netip.Addr
 	// Delay bounds how long a packet is on its way, from the host that sends it, past the capture, to those that it is for:
 	// within it hosts may not know what the capture shows. Default 250 ms.
 	Delay time.Duration
@@ -18,7 +24,7 @@ type Config struct {
 	Ambient     time.Duration // the most time between SPMs while data flows; default 60 s
 	IHBMin      time.Duration // IHB_MIN; 0: learned from what the source does
 	NAKRepeat   time.Duration // NAK_RPT_IVL, the least time between identical NAKs of a receiver; default 1 ms
-	NAKData     time.Duration // NAK_RDATA_IVL, the least time between an NCF and a NAK of the same packet; 0: not known
+	NAKData     time.Duration // NAK_RDATA_IVL of At, the least time between an NCF and a NAK of the same packet; 0: not known
 	NAKRetries  int           // NAK_NCF_RETRIES; default 100
 	Repair      time.Duration // in which a source repairs what it confirmed; default 10 s
 

@@ -106,7 +106,7 @@ var endingRules = []*Rule{
 				clause, since = "9.8.2-05", e.rstAt
 			}
 			if lingered := s.heard - since; lingered < int64(lingerLeast) && s.c.now-s.heard > 20*int64(lingerLeast) {
-				s.c.doubtAt(s, 0, s.c.time(s.heard), clause, "%v from the first %s to the last packet of the source, and the capture goes on for %v",
+				s.c.doubt(s, ofSource, 0, s.c.time(s.heard), clause, "%v from the first %s to the last packet of the source, and the capture goes on for %v",
 					duration(lingered), e.name(), duration(s.c.now-s.heard))
 			}
 		},

@@ -31,7 +31,11 @@ var nakRules = []*Rule{
 	{
 		Name: "nak-before-spm", Clauses: []string{"6.2-05"}, types: onNAK, Fires: "a NAK in a session of which there was no SPM from its beginning on",
 		see: func(p *sight) {
-			if s := p.s; s.beginning && !s.spms.any && s.known {
+			switch s := p.s; {
+			case s.spms.any || !s.known:
+			case p.here():
+				p.find("6.2-05", "NAK %v before any SPM", p.nak.SQN)
+			case s.beginning:
 				p.miss("6.2-05", "NAK %v before any SPM of the session", p.nak.SQN)
 			}
 		},
@@ -100,16 +104,71 @@ var nakRules = []*Rule{
 	},
 	{
 		Name: "nak-confirmed", Clauses: []string{"6.3-21", "6.3-27", "6.3-28"}, types: onNAK,
-		Fires: "a NAK for a packet within NAK_RDATA_IVL of its NCF, if that interval is known",
+		Fires: "in a capture at the receiver, a NAK for a packet within NAK_RDATA_IVL of its NCF, if that interval is known",
 		see: func(p *sight) {
-			if p.c.NAKData == 0 {
+			if p.c.NAKData == 0 || !p.here() {
 				return
 			}
 			for n := range p.nak.All() {
-				if r := p.s.track.at(n); r != nil && r.ncf != 0 && p.at-r.ncf > p.c.delay && p.at-r.ncf < int64(p.c.NAKData) {
-					p.find("6.3-27", "NAK %v, %v after its NCF", n, duration(p.at-r.ncf))
+				if r := p.s.track.at(n); r != nil && r.known != 0 && p.at-r.known > p.c.jitter && p.at-r.known < int64(p.c.NAKData) {
+					p.find("6.3-27", "NAK %v, %v after its NCF", n, duration(p.at-r.known))
 					return
 				}
+			}
+		},
+	},
+	{
+		Name: "nak-held", Clauses: []string{"6.3-12", "6.3-31"}, types: onNAK, Fires: "in a capture at the receiver, a NAK for a packet that it has",
+		see: func(p *sight) {
+			if !p.here() {
+				return
+			}
+			for n := range p.nak.All() {
+				r := p.s.track.at(n)
+				if r == nil || r.content == 0 {
+					continue
+				}
+				if came := firstOf(r.sent, r.repair); p.at-came > p.c.jitter {
+					p.find("6.3-12", "NAK %v, which had come %v before", n, duration(p.at-came))
+					return
+				}
+			}
+		},
+	},
+	{
+		Name: "nak-join", Clauses: []string{"6.1-02", "9.4-01"}, types: onNAK,
+		Fires: "in a capture at the receiver, a NAK for what was sent before it joined, though OPT_JOIN does not offer it",
+		see: func(p *sight) {
+			s := p.s
+			if !p.here() || !s.joined || s.trail.After(s.init) {
+				return
+			}
+			for n := range p.nak.All() {
+				if n.Before(s.init) {
+					p.find("6.1-02", "NAK %v, and the receiver may ask for %v and what follows", n, s.init)
+					return
+				}
+			}
+		},
+	},
+	{
+		Name: "nak-backoff", Clauses: []string{"6.3-15", "6.3-08"}, types: onNAK, Fires: "NAK after NAK of a receiver at one and the same delay behind the packet that shows the gap",
+		see: func(p *sight) {
+			r := p.s.track.at(p.nak.SQN)
+			if p.r == nil || r != nil && (r.asked != 0 || r.ncf != 0) {
+				return
+			}
+			next := p.s.track.at(p.nak.SQN + 1)
+			if next == nil || next.sent == 0 {
+				return
+			}
+			d := p.at - next.sent
+			if p.r.drawn == 0 || max(p.r.most, d)-min(p.r.least, d) > copies {
+				p.r.least, p.r.most, p.r.drawn = d, d, 0
+			}
+			p.r.least, p.r.most = min(p.r.least, d), max(p.r.most, d)
+			if p.r.drawn++; p.r.drawn == sameDraws {
+				p.find("6.3-15", "%d NAKs in a row %v to %v after the gap", sameDraws, duration(p.r.least), duration(p.r.most))
 			}
 		},
 	},
@@ -143,6 +202,17 @@ var nakRules = []*Rule{
 
 // copies is within which time equal NAKs of a receiver are copies of one, to several ports or to the group too.
 const copies = 100_000 // ns
+
+// sameDraws is how many back-offs in a row that agree to within copies are not drawn at random.
+const sameDraws = 16
+
+// firstOf returns the earlier of two times, of which 0 is none.
+func firstOf(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
 
 // eachAsk ranges over what the receiver asked for before, of what it asks for now, until f returns false.
 func eachAsk(p *sight, f func(n packet.SQN, a *ask) bool) {

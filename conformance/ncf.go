@@ -42,7 +42,7 @@ var ncfRules = []*Rule{
 				return
 			}
 			if l.n > 0 && l.sqn == p.nak.SQN && p.at-l.at <= p.c.grace && !l.has(p.nak.List) {
-				p.find("9.3.4-01", "NCF %v with a list of %d, and no NAK %v had that list", p.nak.SQN, len(p.nak.List), p.nak.SQN)
+				p.missAsked("9.3.4-01", "NCF %v with a list of %d, and no NAK %v had that list", p.nak.SQN, len(p.nak.List), p.nak.SQN)
 			}
 		},
 	},

@@ -23,10 +23,8 @@ var rdataRules = []*Rule{
 		Name: "rdata-confirmed", Clauses: []string{"5.3-01", "5.2-01"}, types: onRDATA, Fires: "RDATA in answer to a NAK that was not confirmed",
 		see: func(p *sight) {
 			r := p.s.track.at(p.data.SQN)
-			if r != nil && r.naks > 0 && r.asked > r.ncf && p.at-r.since <= p.c.grace {
-				if r.ncf == 0 || r.since-r.ncf > p.c.grace {
-					p.miss("5.3-01", "RDATA %v, %v after a NAK for it, with no NCF between them", p.data.SQN, duration(p.at-r.since))
-				}
+			if r != nil && r.naks > 0 && r.ncf <= r.repair && p.at-r.since <= p.c.grace {
+				p.miss("5.3-01", "RDATA %v, %v after a NAK for it, with no NCF between them", p.data.SQN, duration(p.at-r.since))
 			}
 		},
 	},
@@ -52,7 +50,7 @@ var rdataRules = []*Rule{
 				if !r.used || r.ncfs == 0 || r.repair > r.ncf || s.heard-r.ncf < int64(s.c.Repair) || !s.inWindow(r.sqn) || s.end.mute {
 					continue
 				}
-				s.c.doubtAt(s, 0, s.c.time(s.heard), "5.3-01", "an NCF for packet %v, and no RDATA in the %v that followed", r.sqn, duration(s.heard-r.ncf))
+				s.c.doubt(s, ofSource, 0, s.c.time(s.heard), "5.3-01", "an NCF for packet %v, and no RDATA in the %v that followed", r.sqn, duration(s.heard-r.ncf))
 				return // one says enough
 			}
 		},

@@ -29,8 +29,22 @@ var receiverTrials = map[string]trial{
 	"nak-unsent": {bad: open + "22 nak 9", good: open + "22 spm 2 1..9\n23 nak 9", clauses: []string{"6.3-01"}},
 	"nak-repeat": {bad: open + "22 nak 3\n22.5 nak 3", good: open + "22 nak 3\n22.05 nak 3 port 7501\n42 nak 3", clauses: []string{"6.3-20"}},
 	"nak-confirmed": {
-		bad: open + "1000 nak 2", good: open + "2100 nak 2",
-		clauses: []string{"6.3-27"}, c: Config{NAKData: 2 * time.Second},
+		bad: open + "30 spm 2 1..6\n31 nak 6\n32 ncf 6\n1000 nak 6\n1001 ncf 6", good: open + "30 spm 2 1..6\n31 nak 6\n32 ncf 6\n2100 nak 6\n2101 ncf 6",
+		clauses: []string{"6.3-27"}, c: Config{NAKData: 2 * time.Second, At: readerAddr},
+	},
+	"nak-held": {
+		bad: open + "1000 nak 4\n1001 ncf 4", good: "0 spm 0 1..0\n1 odata 1\n2 odata 3\n10 nak 2\n11 ncf 2\n12 rdata 2",
+		clauses: []string{"6.3-12"}, c: Config{At: readerAddr},
+	},
+	"nak-join": {
+		bad:     "0 spm 0 1..9\n1 odata 10\n10 nak 8",
+		good:    "0 spm 0 1..9\n1 odata 10\n2 spm 1 1..10 join 8\n10 nak 8",
+		clauses: []string{"6.1-02"}, c: Config{At: readerAddr},
+	},
+	"nak-backoff": {
+		bad:     "0 spm 0 1..0\n1+10x40 odata 1++\n26+10x17 nak 2++\n27+10x17 ncf 2++\n28+10x17 rdata 2++",
+		good:    "0 spm 0 1..0\n1+10x40 odata 1++\n26+10.7x17 nak 2++\n27+10.7x17 ncf 2++\n28+10.7x17 rdata 2++",
+		clauses: []string{"6.3-15"},
 	},
 	"nak-retries": {
 		bad: open + "100+30x6 nak 4", good: open + "100+30x4 nak 4\n215 ncf 4\n220+30x4 nak 4",

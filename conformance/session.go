@@ -15,12 +15,15 @@ type session struct {
 	first, last int64 // packets of any kind
 	heard       int64 // the last packet of the source
 	packets     [16]uint64
-	receivers   map[netip.Addr]*receiver
+	receivers   map[netip.Addr]*asker
 	beginning   bool
-	doubts      []Finding
+	doubts      []doubt
 
 	missing  uint64 // packets of the source that the capture lacks
-	known    bool   // lead and trail are known
+	unasked  uint64 // NCFs for which the capture has no NAK
+	joined   bool   // RXW_TRAIL_INIT of a receiver that heard all this is known
+	init     packet.SQN
+	known    bool // lead and trail are known
 	lead     packet.SQN
 	leadAt   int64
 	hasData  bool
@@ -71,15 +74,33 @@ func (s *session) follow(p *sight) {
 	case packet.TypeODATA, packet.TypeRDATA:
 		s.followData(p)
 	case packet.TypeNCF:
+		if r := s.track.at(p.nak.SQN); r == nil || r.asked == 0 && r.nnak == 0 {
+			s.unasked++
+		}
 		for n := range p.nak.All() {
 			if r := s.note(n); r != nil {
 				r.ncf, r.naks = p.at, 0
+				if s.inWindow(n) {
+					r.known = p.at
+				}
 				if r.ncfs == 0 {
 					r.ncfs0 = p.at
 				}
 				r.ncfs = min(r.ncfs, 254) + 1
 			}
 		}
+	}
+}
+
+// join takes note of where a receiver that hears this joins: at the first data, or behind the first SPM, or where OPT_JOIN lets it.
+func (s *session) join(p *sight, first packet.SQN) {
+	if o, ok := p.option(packet.OptJoin); ok {
+		if n, err := packet.ParseJoin(packet.Option{Type: o.t, Body: o.octet[4:]}); err == nil && (!s.joined || n.Before(s.init)) {
+			s.joined, s.init = true, n
+		}
+	}
+	if !s.joined {
+		s.joined, s.init = true, first
 	}
 }
 
@@ -90,6 +111,7 @@ func (s *session) followSPM(p *sight) {
 	if p.spm.NoWindow() || p.has(packet.OptNbrUnreach) {
 		return
 	}
+	s.join(p, p.spm.Lead+1)
 	if !s.known {
 		s.known, s.lead, s.leadAt = true, p.spm.Lead, p.at
 		s.setTrail(p.spm.Trail, p.at)
@@ -104,6 +126,7 @@ func (s *session) followSPM(p *sight) {
 
 func (s *session) followData(p *sight) {
 	n := p.data.SQN
+	s.join(p, n)
 	if !s.known {
 		s.known, s.lead, s.leadAt = true, n, p.at
 		s.setTrail(p.data.Trail, p.at)

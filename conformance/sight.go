@@ -33,7 +33,7 @@ type sight struct {
 	nak  nak.Packet
 
 	s *session
-	r *receiver // who sent it, if it is upstream
+	r *asker // who sent it, if it is upstream
 
 	slots [packet.MaxOptions + 2]option
 	list  [nak.MaxList]packet.SQN
@@ -224,9 +224,21 @@ func (p *sight) find(clause, format string, args ...any) {
 
 // miss reports that clause is broken by what is missing: it counts only if the capture lacks nothing that the source sent.
 func (p *sight) miss(clause, format string, args ...any) {
+	p.missOf(ofSource, clause, format, args...)
+}
+
+// missAsked does the same for what counts only if the capture lacks no NAK.
+func (p *sight) missAsked(clause, format string, args ...any) {
+	p.missOf(ofReceivers, clause, format, args...)
+}
+
+func (p *sight) missOf(whose sender, clause, format string, args ...any) {
 	if p.c.Complete || p.s == nil {
 		p.find(clause, format, args...)
 		return
 	}
-	p.c.doubt(p, clause, format, args...)
+	p.c.doubt(p.s, whose, p.Number, p.Time, clause, format, args...)
 }
+
+// here reports whether the packet is from the receiver at which the capture was taken.
+func (p *sight) here() bool { return p.c.At.IsValid() && p.Src.Addr().Unmap() == p.c.At }

@@ -17,6 +17,7 @@ type record struct {
 	asked   int64  // when a NAK asked for it last
 	since   int64  // when the first of naks came
 	ncf     int64  // when it was confirmed last
+	known   int64  // the same, while it was in the transmit window: NCFs for other packets mean nothing to a receiver
 	ncfs0   int64  // when the first of ncfs came
 	repair  int64  // when it came as RDATA last
 	nnak    int64
@@ -83,11 +84,14 @@ func (s *session) growTrack(size int) bool {
 	return true
 }
 
-// receiver is one host that sends NAKs or SPMRs in a session.
-type receiver struct {
+// asker is one host that sends NAKs or SPMRs in a session.
+type asker struct {
 	asks  []ask // a table by the lowest bits of the SQN
 	spmr  int64 // when it unicast an SPMR last
 	group int64 // when it multicast one last
+
+	least, most int64 // of the delays of its last NAKs behind their gaps
+	drawn       int   // how many of them
 }
 
 // ask is what a receiver asked for last.
@@ -100,10 +104,10 @@ type ask struct {
 const maxAsks = 1 << 10
 
 // receiver returns what is known of the receiver at a; nil when there are too many.
-func (c *checker) receiver(s *session, a netip.Addr) *receiver {
+func (c *checker) receiver(s *session, a netip.Addr) *asker {
 	r := s.receivers[a]
 	if r == nil && c.receivers < c.Limits.Receivers {
-		r = &receiver{}
+		r = &asker{}
 		s.receivers[a] = r
 		c.receivers++
 	}
@@ -111,7 +115,7 @@ func (c *checker) receiver(s *session, a netip.Addr) *receiver {
 }
 
 // ask returns what r asked for last about n, made if there is nothing.
-func (s *session) ask(r *receiver, n packet.SQN) *ask {
+func (s *session) ask(r *asker, n packet.SQN) *ask {
 	if len(r.asks) == 0 && !s.growAsks(r, 64) {
 		return nil
 	}
@@ -127,7 +131,7 @@ func (s *session) ask(r *receiver, n packet.SQN) *ask {
 	}
 }
 
-func (s *session) growAsks(r *receiver, size int) bool {
+func (s *session) growAsks(r *asker, size int) bool {
 	if s.c.records+size-len(r.asks) > s.c.Limits.Packets {
 		return false
 	}
