@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/gopgm/gopgm/internal/console"
 	"github.com/gopgm/gopgm/pgm/transfer"
@@ -95,6 +94,6 @@ func (n *narrator) failed(err error, s *transfer.Summary) {
 	case errors.Is(err, transfer.ErrTimeout):
 		n.display.Printf("no session began within %v; is a sender running, on this endpoint and network?", n.o.timeout)
 	default:
-		n.display.Printf("%s", strings.TrimPrefix(err.Error(), "pgmrecv: "))
+		n.display.Printf("%s", console.Explain(err))
 	}
 }

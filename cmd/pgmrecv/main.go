@@ -23,7 +23,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args)
 	switch {
 	case err != nil:
-		fmt.Fprintf(stderr, "pgmrecv: %v\npgmrecv: --help lists the flags\n", err)
+		fmt.Fprintf(stderr, "pgmrecv: %s\npgmrecv: --help lists the flags\n", console.Explain(err))
 		return console.ExitUsage
 	case o.help:
 		io.WriteString(stdout, usage)

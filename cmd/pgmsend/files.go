@@ -133,7 +133,7 @@ func (n *narrator) conclude(s *transfer.Summary, err error) {
 		if errors.Is(err, context.Canceled) {
 			n.display.Printf("interrupted: the receivers were told")
 		} else {
-			n.display.Printf("%s", strings.TrimPrefix(err.Error(), "pgmsend: "))
+			n.display.Printf("%s", console.Explain(err))
 		}
 	}
 	n.report.Write(r)

@@ -23,7 +23,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	o, err := parseOptions(args)
 	switch {
 	case err != nil:
-		fmt.Fprintf(stderr, "pgmsend: %v\npgmsend: --help lists the flags\n", err)
+		fmt.Fprintf(stderr, "pgmsend: %s\npgmsend: --help lists the flags\n", console.Explain(err))
 		return console.ExitUsage
 	case o.help:
 		io.WriteString(stdout, usage)

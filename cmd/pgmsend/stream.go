@@ -109,7 +109,7 @@ func (n *narrator) streamFailed(err error) int {
 	if errors.Is(err, context.Canceled) {
 		n.display.Printf("interrupted: the receivers were told")
 	} else {
-		n.display.Printf("%v", err)
+		n.display.Printf("%s", console.Explain(err))
 	}
 	return console.ExitStatus(err)
 }

@@ -38,8 +38,32 @@ func Complaint(err error) string {
 	if rest, ok := strings.CutPrefix(s, "unknown shorthand flag: "); ok {
 		return "there is no flag " + rest
 	}
+	if rest, ok := strings.CutPrefix(s, "invalid argument "); ok { // "x" for "-r, --rate" flag: what is wrong with it
+		if _, rest, ok = strings.Cut(rest, ` for "`); ok {
+			if name, reason, ok := strings.Cut(rest, `" flag: `); ok {
+				if i := strings.Index(name, "--"); i > 0 {
+					name = name[i:]
+				}
+				return name + ": " + reason
+			}
+		}
+	}
 	return s
 }
+
+// Explain returns what is wrong, without the names of the packages that the error came through.
+func Explain(err error) string {
+	s := err.Error()
+	for {
+		head, rest, ok := strings.Cut(s, ": ")
+		if !ok || !packages[head] {
+			return s
+		}
+		s = rest
+	}
+}
+
+var packages = map[string]bool{"pgm": true, "netio": true, "transfer": true, "source": true, "receiver": true, "pgmsend": true, "pgmrecv": true}
 
 // NewFlags returns a flag set that prints nothing by itself.
 func NewFlags(program string) *pflag.FlagSet {
