@@ -105,6 +105,11 @@ func TestWhereReadingStops(t *testing.T) {
 		{"pcap of another link", classicCapture(le, true, 105), 20, "frames of link type 105, which this package does not read", 0},
 		{"record without end", append(classic, append(make([]byte, 8), 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)...), len(classic),
 			"a record of 4294967295 octets, longer than any frame", 1},
+		{"record a little too long", classicCapture(le, true, linkRaw, good, record{start, make([]byte, maxFrame+1), 0}), len(classic),
+			"a record of 262145 octets, longer than any frame", 1},
+		{"block a little too long", block(ng, le, blockEnhanced, make([]byte, maxBlock-8)), len(ng), "a block of 327684 octets, longer than any frame", 1},
+		{"too many interfaces", slices.Concat(ng, bytes.Repeat(describe(nil, le, linkRaw, 9), maxInterfaces)), len(ng) + (maxInterfaces-1)*32,
+			"a section with more than 4096 interfaces", 1},
 		{"block of no octets", append(with(ng, len(ng), blockEnhanced), make([]byte, 8)...), len(ng), "a block of 0 octets", 1},
 		{"block of odd length", append(with(ng, len(ng), blockEnhanced), 21, 0, 0, 0, 0, 0, 0, 0), len(ng), "a block of 21 octets", 1},
 		{"block without end", append(with(ng, len(ng), blockEnhanced), 0xfc, 0xff, 0xff, 0xff, 0, 0, 0, 0), len(ng),
@@ -132,6 +137,20 @@ func TestWhereReadingStops(t *testing.T) {
 		f := isFormatError(t, err)
 		if f.Offset != int64(tt.offset) || f.Reason != tt.reason || len(all) != tt.packets {
 			t.Errorf("%s: %d packets, then offset %d: %s; want %d, offset %d: %s", tt.name, len(all), f.Offset, f.Reason, tt.packets, tt.offset, tt.reason)
+		}
+	}
+}
+
+// The longest frames fit through the buffer.
+func TestTheLongestFrames(t *testing.T) {
+	long := append(udp4(t, odata(1, 10)), make([]byte, maxFrame)...)[:maxFrame]
+	for _, b := range [][]byte{classicCapture(be, true, linkRaw, record{start, long, 0}), ngCapture(be, linkRaw, record{start, long, 0})} {
+		r, err := Open(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all, err := readAll(r); len(all) != 1 || err != nil {
+			t.Errorf("%d packets, %v", len(all), err)
 		}
 	}
 }

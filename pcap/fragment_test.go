@@ -89,7 +89,7 @@ func TestFragmentsThatContradictEachOther(t *testing.T) {
 		"behind the end":          {parts[2], change(parts[1], func(b []byte) { b[7]++; b[6] |= 0x10 }), parts[0], parts[1]},
 		"two ends":                {parts[2], change(parts[1], func(b []byte) { b[6] = 0 }), parts[0], parts[1]},
 		"beyond 64 KiB":           {change(parts[1], func(b []byte) { b[6], b[7] = 0x3f, 0xff }), parts[0], parts[1][:40]},
-		"a part of odd length":    {change(parts[0][:len(parts[0])-3], func(b []byte) { b[3] -= 3 }), parts[1][:40]},
+		"a part of odd length":    {change(parts[0][:len(parts[0])-3], func(b []byte) { b[3] -= 3 }), parts[1], parts[2]},
 	}
 	for name, frames := range tests {
 		if all, stats := readFrames(t, Config{}, frames...); len(all) != 0 || stats.Incomplete == 0 {

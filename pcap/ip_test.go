@@ -53,6 +53,9 @@ func TestNetworkHeaders(t *testing.T) {
 	options := slices.Concat(network(t, four)[:20], []byte{1, 7, 3, 4, 0x94, 4, 0, 0}, network(t, four)[20:])
 	options[0] = 0x47
 	be.PutUint16(options[2:], uint16(len(options)))
+	route := slices.Concat(network(t, four)[:20], []byte{7, 3, 4, 0}, network(t, four)[20:])
+	route[0] = 0x46
+	be.PutUint16(route[2:], uint16(len(route)))
 	offloaded := network(t, four)
 	offloaded[2], offloaded[3] = 0, 0
 	jumbo := network(t, six)
@@ -66,6 +69,7 @@ func TestNetworkHeaders(t *testing.T) {
 		{"IPv4, protocol 113", network(t, bare(four)), bare(four)},
 		{"IPv4, Router Alert", network(t, alerted(bare(four))), alerted(bare(four))},
 		{"IPv4, options", options, alerted(four)},
+		{"IPv4, another option", route, four},
 		{"IPv4, without its length", offloaded, four},
 		{"IPv6, UDP", ip6, six},
 		{"IPv6, protocol 113", network(t, bare(six)), bare(six)},

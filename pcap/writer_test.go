@@ -11,6 +11,8 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
+
+	"github.com/gopgm/gopgm/pgm/packet"
 )
 
 // written returns packets of every type, in both families, bare and in UDP, with and without Router Alert.
@@ -101,8 +103,15 @@ func TestAnotherReaderAgrees(t *testing.T) {
 			first = layers.LayerTypeIPv6
 		}
 		p := gopacket.NewPacket(b, first, gopacket.NoCopy)
+		if u, ok := p.TransportLayer().(*layers.UDP); ok {
+			pseudo := append(w.Src.Addr().AsSlice(), w.Dst.Addr().AsSlice()...)
+			pseudo = append(pseudo, 0, protoUDP, byte(u.Length>>8), byte(u.Length))
+			if u.Checksum == 0 || packet.Sum(append(append(pseudo, u.Contents...), w.Data...)) != 0xffff {
+				t.Errorf("packet %d: wrong UDP checksum %#x", w.Number, u.Checksum)
+			}
+		}
 		if ip, ok := p.NetworkLayer().(*layers.IPv4); ok {
-			if ip.Checksum == 0 || ip.TTL != 16 || int(ip.Length) != len(b) || w.RouterAlert != (len(ip.Options) == 1 && ip.Options[0].OptionType == 0x94) {
+			if packet.Sum(b[:int(ip.IHL)*4]) != 0xffff || ip.TTL != 16 || int(ip.Length) != len(b) || w.RouterAlert != (len(ip.Options) == 1 && ip.Options[0].OptionType == 0x94) {
 				t.Errorf("packet %d: %+v", w.Number, ip)
 			}
 		}
