@@ -18,7 +18,7 @@ type heartbeat struct {
 
 var heartbeatRules = []*Rule{
 	{
-		Name: "heartbeat-restart", Clauses: []string{"5.1.5-02"}, types: []packet.Type{packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA},
+		Name: "heartbeat-restart", Clauses: []string{"5.1.5-02", "5.1-01"}, types: []packet.Type{packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA},
 		Fires: "the first SPM after data comes later than IHB_MIN, as the source or the Config showed it",
 		see: func(p *sight) {
 			b := &p.s.beat

@@ -41,7 +41,7 @@ var nakRules = []*Rule{
 		},
 	},
 	{
-		Name: "nak-upstream", Clauses: []string{"6.2-04", "6.3-23", "6.2-03", "13.2-02"}, types: onNAK,
+		Name: "nak-upstream", Clauses: []string{"6.2-04", "6.3-23", "6.2-03", "8.3-03", "13.2-02"}, types: onNAK,
 		Fires: "a unicast NAK to another address than the Path NLA of the last SPMs in sequence",
 		see: func(p *sight) {
 			a := p.Dst.Addr().Unmap()

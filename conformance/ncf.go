@@ -79,7 +79,7 @@ var ncfRules = []*Rule{
 		},
 	},
 	{
-		Name: "ncf-first", Clauses: []string{"5.1.3-01"}, types: onNCF, Fires: "data sent while a NAK waited for its NCF",
+		Name: "ncf-first", Clauses: []string{"5.1.3-01", "5.1-01"}, types: onNCF, Fires: "data sent while a NAK waited for its NCF",
 		see: func(p *sight) {
 			r := p.s.track.at(p.nak.SQN)
 			if r == nil || r.naks == 0 || r.ncf > r.since || r.naks > 1 {

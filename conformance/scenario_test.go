@@ -303,6 +303,9 @@ func TestScenarios(t *testing.T) {
 				}},
 			} {
 				v := judge(t, x.c, capture(t, x.packets))
+				if len(v.Sessions) != 1 { // [8-15]
+					t.Errorf("%s: %d sessions", x.who, len(v.Sessions))
+				}
 				if len(v.Tally) > 0 || v.Packets != uint64(len(x.packets)) {
 					t.Errorf("%s:\n%s", x.who, text(v))
 				}

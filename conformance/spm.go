@@ -36,10 +36,10 @@ func (p *sight) window() uint64 { return uint64(p.spm.Trail)<<32 | uint64(p.spm.
 
 // paths are the upstream neighbours that the SPMs of a session named lately.
 type paths struct {
-	named [4]path
+	named [4]upstream
 }
 
-type path struct {
+type upstream struct {
 	addr  netip.Addr
 	sqn   packet.SQN
 	until int64 // when a newer SPM named another; 0: none did
@@ -69,7 +69,7 @@ func (h *paths) follow(p *sight) {
 		}
 	}
 	if place != nil {
-		*place = path{addr: addr, sqn: n}
+		*place = upstream{addr: addr, sqn: n}
 	}
 }
 
@@ -113,7 +113,7 @@ var spmRules = []*Rule{
 		},
 	},
 	{
-		Name: "spm-lead", Clauses: []string{"8.1-03"}, types: []packet.Type{packet.TypeSPM, packet.TypeODATA},
+		Name: "spm-lead", Clauses: []string{"8.1-03", "3.3-01"}, types: []packet.Type{packet.TypeSPM, packet.TypeODATA},
 		Fires: "an SPM_LEAD older than data that was sent before, or newer than data that is sent later",
 		see: func(p *sight) {
 			s := p.s
@@ -134,7 +134,7 @@ var spmRules = []*Rule{
 		},
 	},
 	{
-		Name: "spm-ambient", Clauses: []string{"5.1.4-01"}, types: onODATA, Fires: "data that flows for long without an SPM",
+		Name: "spm-ambient", Clauses: []string{"5.1.4-01", "5.1-01"}, types: onODATA, Fires: "data that flows for long without an SPM",
 		see: func(p *sight) {
 			s := p.s
 			last := max(s.spms.last, s.first)

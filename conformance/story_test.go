@@ -32,6 +32,7 @@ var (
 	sourceAddr = netip.MustParseAddr("10.0.0.1")
 	readerAddr = netip.MustParseAddr("10.0.0.2")
 	groupAddr  = netip.MustParseAddr("239.192.77.71")
+	storyGroup = netip.AddrPortFrom(groupAddr, udpPort)
 	storyBegin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	storyTSI   = packet.TSI{GSI: packet.GSI{1, 2, 3, 4, 5, 6}, Port: 1000}
 )
