@@ -19,19 +19,24 @@ type pending struct {
 	got   int
 }
 
-// maxEarly is how many records may be in assembly at once. A sender sends one ahead of the one whose objects it sends.
+// maxEarly is how many records may be in assembly at once, the next one included, for which there is always room. A sender sends one ahead of
+// the one whose objects it sends, but does not wait for those who lag.
 const maxEarly = 4
 
-// add puts a part of a record in. It returns the number of the record's first packet, and the record if that made it whole. A part for
-// which there is no room is not ok: it has to come again.
-func (a *assembly) add(d *receiver.Data) (first packet.SQN, body []byte, ok bool, err error) {
+// add puts a part of a record in; next is the first packet of the record that is needed next. It returns the number of the record's first
+// packet, and the record if that made it whole. A part for which there is no room is not ok: it has to come again.
+func (a *assembly) add(d *receiver.Data, next packet.SQN) (first packet.SQN, body []byte, ok bool, err error) {
 	f := &d.Fragment
 	if f.Length > MaxRecord || uint64(f.Offset)+uint64(len(d.TSDU)) > uint64(f.Length) {
 		return 0, nil, true, fmt.Errorf("%w: a record of %d octets", ErrManifest, f.Length)
 	}
 	p := a.find(f.First)
 	if p == nil {
-		if len(a.open) == maxEarly {
+		room := maxEarly
+		if f.First != next && a.find(next) == nil {
+			room--
+		}
+		if len(a.open) >= room {
 			return 0, nil, false, nil
 		}
 		a.open = append(a.open, pending{first: f.First, body: make([]byte, f.Length)})

@@ -11,6 +11,7 @@ import (
 
 // session is what an inbox needs of a receiver.Session, on the loop's goroutine.
 type session interface {
+	Window() (trail, lead packet.SQN, ok bool)
 	Have(first, last packet.SQN)
 	Want(first, last packet.SQN)
 	Limit(last packet.SQN)
@@ -74,6 +75,9 @@ func newInbox(s session, do func(func()) bool, dest *destination, o *observer) *
 // Data takes a packet: a part of a record, a block, or a digest. What can never make sense is taken and forgotten, so that it is not asked
 // for again; what may make sense once more records are known is not taken.
 func (in *inbox) Data(d receiver.Data) bool {
+	if in.ended {
+		return true
+	}
 	if d.Fragment.Length != 0 {
 		return in.record(&d)
 	}
@@ -120,7 +124,7 @@ func (in *inbox) Data(d receiver.Data) bool {
 
 // strange takes a packet of which nothing is known, and reports whether nothing ever will be.
 func (in *inbox) strange(s packet.SQN) bool {
-	if in.ended || in.all {
+	if in.all {
 		return true
 	}
 	if len(in.segments) == 0 && (!in.refused || s.Before(in.limit)) {
@@ -174,10 +178,14 @@ func (in *inbox) tell(o order) {
 
 // record takes a part of a record.
 func (in *inbox) record(d *receiver.Data) bool {
-	if in.ended || in.all {
+	if in.all {
 		return true
 	}
-	first, body, ok, err := in.records.add(d)
+	next := in.next
+	if len(in.segments) == 0 {
+		next, _, _ = in.session.Window() // the trail does not move
+	}
+	first, body, ok, err := in.records.add(d, next)
 	if !ok {
 		in.refused = true
 		return false
@@ -189,7 +197,7 @@ func (in *inbox) record(d *receiver.Data) bool {
 			break
 		}
 		if n := len(in.segments); int(m.Index) != n {
-			if m.First != first || int(m.Index) < n || int(m.Index) > n+maxEarly {
+			if m.First != first || int(m.Index) < n || first == next {
 				err = fmt.Errorf("%w: record %d out of its place", ErrManifest, m.Index)
 			}
 			break // its turn will come
@@ -300,21 +308,21 @@ func (in *inbox) Lost(first, last packet.SQN) {
 	}
 }
 
-// spoil gives the session up: it cannot be understood, or is none of files.
+// spoil gives the session up: it cannot be understood, or is none of files. What still comes is taken and forgotten, until the source has
+// been told.
 func (in *inbox) spoil(err error) {
 	if in.ended {
 		return
 	}
 	in.blame(err)
-	in.session.Close()
+	if trail, _, ok := in.session.Window(); ok {
+		in.session.Limit(trail - 1)
+	}
+	in.stop()
 }
 
 // End is the last call.
 func (in *inbox) End(reason receiver.End, reset packet.Reset) {
-	if in.ended {
-		return
-	}
-	in.ended = true
 	in.deafen()
 	switch reason {
 	case receiver.Finished:
@@ -326,11 +334,19 @@ func (in *inbox) End(reason receiver.End, reset packet.Reset) {
 	default:
 		in.blame(errClosed)
 	}
-	if in.writer == nil {
-		in.conclude()
+	in.stop()
+}
+
+// stop takes no more packets, and lets the writer come to its end.
+func (in *inbox) stop() {
+	if in.ended {
 		return
 	}
-	if in.job == nil { // otherwise Flush is still to come
+	in.ended = true
+	switch {
+	case in.writer == nil:
+		in.conclude()
+	case in.job == nil: // otherwise Flush is still to come
 		close(in.writer.jobs)
 	}
 }

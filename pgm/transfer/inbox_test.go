@@ -449,14 +449,17 @@ func TestSessionWithImpossibleRecordsIsGivenUp(t *testing.T) {
 		record(m)
 		if c.next != nil {
 			c.next(n)
-			if r.loop.ended {
+			if r.in.ended {
 				t.Errorf("%s: the first record is refused: %v", c.name, r.in.cause)
 			}
 			record(n)
 		}
-		if !r.loop.ended {
+		if !r.in.ended {
 			t.Errorf("%s: the session goes on", c.name)
 			continue
+		}
+		if !r.data(12, []byte("abc")) || !r.data(10, []byte("abc")) {
+			t.Errorf("%s: what still comes is not taken", c.name)
 		}
 		<-r.in.concluded
 		if !errors.Is(r.in.err, ErrManifest) {
@@ -468,8 +471,41 @@ func TestSessionWithImpossibleRecordsIsGivenUp(t *testing.T) {
 	}
 	// Held against what is right.
 	r, record := handInbox(t)
-	if record(second()); !record(base()) || r.loop.ended || !r.in.all {
+	if record(second()); !record(base()) || r.in.ended || !r.in.all {
 		t.Error("two good records, in the wrong order, are not understood", r.in.cause)
+	}
+}
+
+// The record that is needed next finds room, however many later ones have come before it.
+func TestLateRecordFindsRoom(t *testing.T) {
+	r, record := handInbox(t)
+	const n = 12
+	var all []*Manifest
+	for i := range n {
+		// Each record is one packet, with its one object, of two, behind all records.
+		m := &Manifest{Index: uint32(i), First: packet.SQN(10 + i), Next: packet.SQN(11 + i), Data: packet.SQN(10 + n + 2*i), Block: 1400, Count: n,
+			Total: 3 * n, Objects: []Object{{Name: string(rune('a' + i)), Size: 3}}}
+		if i == n-1 {
+			m.Last, m.Next = true, 10+3*n
+		}
+		m.place()
+		all = append(all, m)
+	}
+	waiting := all
+	for range n {
+		var again []*Manifest
+		for _, m := range slices.Backward(waiting) {
+			if !record(m) {
+				again = append(again, m)
+			}
+		}
+		slices.Reverse(again)
+		if waiting = again; len(waiting) == 0 {
+			break
+		}
+	}
+	if !r.in.all || r.in.ended {
+		t.Errorf("%d records are known, %d refused: %v", len(r.in.segments), len(waiting), r.in.cause)
 	}
 }
 
@@ -528,7 +564,7 @@ func TestSessionWithoutFilesIsLeft(t *testing.T) {
 		r.in.tick(now)
 		now = now.Add(time.Second)
 	}
-	if !r.loop.ended {
+	if !r.in.ended {
 		t.Fatal("still there")
 	}
 	<-r.in.concluded

@@ -151,6 +151,7 @@ func (r *receiving) steer(ctx context.Context) error {
 				continue
 			}
 			s := r.leave(j)
+			r.loop.Do(j.session.Close) // there is nothing more to have
 			idle = now
 			if r.o.Once && !errors.Is(s.Err, ErrNotTransfer) {
 				return s.outcome()

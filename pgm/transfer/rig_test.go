@@ -53,6 +53,13 @@ func (l *fakeLoop) Want(first, last packet.SQN) {
 	}
 }
 
+func (l *fakeLoop) Window() (trail, lead packet.SQN, ok bool) {
+	if l.store == nil {
+		return 10, 10, true
+	}
+	return l.store.Trail(), l.store.Next() - 1, true
+}
+
 func (l *fakeLoop) Limit(last packet.SQN) { l.limited, l.limit = true, last }
 func (l *fakeLoop) Unlimit()              { l.limited = false }
 func (l *fakeLoop) Close()                { l.end(receiver.Closed, packet.Reset{}) }

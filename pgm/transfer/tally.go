@@ -265,7 +265,7 @@ func (in *inbox) conclude() {
 	}
 	in.err = err
 	in.end = time.Now()
-	in.reporter.finished = left == 0
+	in.reporter.finished = true
 	in.reporter.news(in.end, heldDelay)
 	s := in.summary()
 	in.mu.Unlock()
@@ -325,7 +325,7 @@ func (t *tally) over() bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.deaf || !t.reporter.finished || t.reporter.rest()
+	return t.deaf || t.began.IsZero() || t.reporter.rest()
 }
 
 // summary returns what became of the session so far. It is to be called with the lock.
