@@ -71,6 +71,7 @@ const (
 	unjudgedPackets  = "data packets too old, or too many, to be remembered"
 	unjudgedReceiver = "packets of receivers beyond the limit of receivers that are followed"
 	unjudgedDoubt    = "things missing that may have been sent: the capture lacks packets"
+	unjudgedDoubts   = "things missing, of sessions of which more is missing than is remembered"
 	unjudgedRate     = "sessions whose rate is not known"
 )
 
@@ -256,7 +257,9 @@ func (c *checker) doubt(s *session, whose sender, number int, at time.Time, clau
 	switch {
 	case s.lacks(whose):
 		c.unjudged[unjudgedDoubt]++
-	case len(s.doubts) < maxDoubts:
+	case len(s.doubts) == maxDoubts:
+		c.unjudged[unjudgedDoubts]++
+	default:
 		s.doubts = append(s.doubts, doubt{c.finding(c.rule, number, at, s.tsi, clause, format, args), whose})
 	}
 }
