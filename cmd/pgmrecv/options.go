@@ -16,30 +16,37 @@ const usage = `Usage: pgmrecv [flags]                receive files into the curr
        pgmrecv [flags] --stdout       write what is received to standard output
        pgmrecv [flags] --lines        write each message received as a line
 
-  -e, --endpoint ENDPOINT  where to listen: [epgm://][INTERFACE;]GROUP[,SOURCE][:PORT], the
-                           interface by name or address (default epgm://239.192.77.71:7500)
-  -d, --dir DIR            put files beneath DIR (default .). A file appears under its name
-                           when its digest has been verified; until then it is NAME.part.
-                           What is cut short is taken up where it stopped
-      --stdout             write the stream of one source after the other to standard
-                           output, or the content of its files, in order
-      --lines              write the messages of all sources to standard output, a line each
-      --once               exit when one session has ended
-      --timeout DURATION   how long to wait for a session to begin, and for one that has
-                           fallen silent, e.g. 30s or 5m (default: for ever, and 30s)
-      --name NAME          how to call this receiver in its reports to the sender (default:
-                           the name of the host)
-      --drop SHARE         discard this share of what arrives, at random, e.g. 2% or 0.02: to
-                           see losses repaired
-      --progress MODE      auto (bars on a terminal), plain (a line a second), none
-      --json               report one JSON object a line: on standard output, or on standard
-                           error if that has the data
-  -v, --verbose            say more
-      --version            print the version and exit
-  -h, --help               print this and exit
+  -e, --endpoint ENDPOINT where to listen:
+                          [epgm://][INTERFACE;]GROUP[,SOURCE][:PORT], the
+                          interface by name or address (default
+                          epgm://239.192.77.71:7500)
+  -d, --dir DIR           put files beneath DIR (default .). A file appears
+                          under its name when its digest has been verified;
+                          until then it is hidden. What is cut short is
+                          taken up where it stopped
+      --stdout            write the stream of one source after the other to
+                          standard output, or the content of its files, in
+                          order
+      --lines             write the messages of all sources to standard output,
+                          a line each
+      --once              exit when one session has ended
+      --timeout DURATION  how long to wait for a session to begin, and for one
+                          that has fallen silent, e.g. 30s or 5m (default: for
+                          ever, and 30s)
+      --name NAME         how to call this receiver in its reports to the
+                          sender (default: the name of the host)
+      --drop SHARE        discard this share of what arrives, at random, e.g.
+                          2% or 0.02: to see losses repaired
+      --progress MODE     auto (bars on a terminal), plain (a line a second),
+                          none
+      --json              report one JSON object a line: on standard output, or
+                          on standard error if that has the data
+  -v, --verbose           say more
+      --version           print the version and exit
+  -h, --help              print this and exit
 
-Exit status: 0 all received; 1 failure; 2 usage; 3 data lost beyond repair; 4 session
-reset by the sender; 130 interrupted.
+Exit status: 0 all received; 1 failure; 2 usage; 3 data lost beyond repair;
+4 session reset by the sender; 130 interrupted.
 `
 
 // options are the command line of pgmrecv.

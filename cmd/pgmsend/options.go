@@ -10,33 +10,37 @@ import (
 	"github.com/gopgm/gopgm/pgm"
 )
 
-const usage = `Usage: pgmsend [flags] PATH...     send files and trees to every host that runs pgmrecv
-       pgmsend [flags] -           send standard input as a stream of octets
-       pgmsend [flags] --lines -   send standard input as messages, one for each line
+const usage = `Usage: pgmsend [flags] PATH...    send files and trees to all who run pgmrecv
+       pgmsend [flags] -          send standard input as a stream of octets
+       pgmsend [flags] --lines -  send each line of standard input as a message
 
 Each octet crosses the network once, however many hosts receive it; what a host
 misses is repaired, and every copy is verified.
 
-  -e, --endpoint ENDPOINT  where to send: [epgm://][INTERFACE;]GROUP[:PORT], the interface
-                           by name or address (default epgm://239.192.77.71:7500)
-      --rate RATE          send at most RATE bits a second, repairs and headers included,
-                           e.g. 490M or 2.5G (default: nine tenths of the interface's
-                           speed, or 1G if the system does not tell it)
-      --ttl N              let packets pass N-1 routers, 1 to 255 (default 16)
-      --mtu OCTETS         send no larger IP packets than this (default: what the interface
-                           carries)
-      --expect N           wait for N receivers before sending, and until they have finished
-      --expect-from LIST   likewise for the receivers named, separated by commas
-      --timeout DURATION   how long to wait for them to begin, and how long one may fall
-                           silent, e.g. 30s or 5m (default 30s)
-      --linger DURATION    how long to repair, at the end, for receivers that have not said
-                           that they are there (default 2s)
-      --lines              send each line of standard input as one message
-      --progress MODE      auto (bars on a terminal), plain (a line a second), none
-      --json               report on standard output, one JSON object a line
-  -v, --verbose            say more
-      --version            print the version and exit
-  -h, --help               print this and exit
+  -e, --endpoint ENDPOINT where to send: [epgm://][INTERFACE;]GROUP[:PORT], the
+                          interface by name or address (default
+                          epgm://239.192.77.71:7500)
+      --rate RATE         send at most RATE bits a second, repairs and headers
+                          included, e.g. 490M or 2.5G (default: nine tenths of
+                          the interface's speed, or 1G if the system does not
+                          tell it)
+      --ttl N             let packets pass N-1 routers, 1 to 255 (default 16)
+      --mtu OCTETS        send no larger IP packets than this (default: what
+                          the interface carries)
+      --expect N          wait for N receivers before sending, and until they
+                          have finished
+      --expect-from LIST  likewise for the receivers named, separated by commas
+      --timeout DURATION  how long to wait for them to begin, and how long one
+                          may fall silent, e.g. 30s or 5m (default 30s)
+      --linger DURATION   how long to repair, at the end, for receivers that
+                          have not said that they are there (default 2s)
+      --lines             send each line of standard input as one message
+      --progress MODE     auto (bars on a terminal), plain (a line a second),
+                          none
+      --json              report on standard output, one JSON object a line
+  -v, --verbose           say more
+      --version           print the version and exit
+  -h, --help              print this and exit
 
 Exit status: 0 all sent, and all expected receivers have it; 1 failure; 2 usage;
 4 session reset; 5 not every expected receiver finished; 130 interrupted.
