@@ -16,11 +16,11 @@ import (
 // destination is the directory that objects are put beneath. Everything in it is reached by way of an os.Root, so neither a name nor a
 // symbolic link that lies there can lead out of it.
 type destination struct {
-	root *os.Root
+	directories
 	fold bool // its file system does not tell upper from lower case
 
-	mu    sync.Mutex
-	dirty map[string]struct{} // directories in which a file was renamed, and not yet synced
+	dirtyMu sync.Mutex
+	dirty   map[string]struct{} // directories in which a file was renamed, and not yet synced
 }
 
 // openDestination opens the directory, and fails, with an error that says why, if nothing can be written to it.
@@ -29,7 +29,7 @@ func openDestination(dir string) (*destination, error) {
 	if err != nil {
 		return nil, fmt.Errorf("transfer: destination %s: %w", dir, reason(err))
 	}
-	d := &destination{root: root, dirty: make(map[string]struct{})}
+	d := &destination{directories: directories{root: root}, dirty: make(map[string]struct{})}
 	probe := ".gopgm-Probe-" + strings.ToLower(rand.Text()[:12])
 	f, err := root.OpenFile(probe, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -46,7 +46,10 @@ func openDestination(dir string) (*destination, error) {
 	return d, nil
 }
 
-func (d *destination) close() { d.root.Close() }
+func (d *destination) close() {
+	d.directories.close()
+	d.root.Close()
+}
 
 // reason returns what went wrong without the operation and path, where the message says those in better words.
 func reason(err error) error {
@@ -61,26 +64,37 @@ func reason(err error) error {
 // has the name and is not a file of its own is refused: a link that someone has planted.
 func (d *destination) openPart(name string) (*os.File, error) {
 	const flags = os.O_RDWR | os.O_CREATE
-	f, err := d.root.OpenFile(name, flags, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := d.root.MkdirAll(path.Dir(name), 0o777); err != nil {
+	f, err := d.openFile(name, flags|os.O_EXCL)
+	if missing(err) {
+		if err := d.makeAll(name); err != nil {
 			return nil, err
 		}
-		f, err = d.root.OpenFile(name, flags, 0o600)
+		f, err = d.openFile(name, flags|os.O_EXCL)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		f, err = d.openOwn(name, flags)
 	}
 	if err != nil {
 		return nil, err
 	}
-	here, err := d.root.Lstat(name)
+	if lock(f) != nil {
+		f.Close()
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("another receiver is writing it")}
+	}
+	return f, nil
+}
+
+// openOwn opens a file that is there, unless its name is a link to it.
+func (d *destination) openOwn(name string, flags int) (*os.File, error) {
+	f, err := d.openFile(name, flags)
+	if err != nil {
+		return nil, err
+	}
+	here, err := d.lstat(name)
 	if err == nil {
 		var info fs.FileInfo
 		if info, err = f.Stat(); err == nil && (!info.Mode().IsRegular() || !os.SameFile(here, info)) {
 			err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a file of its own")}
-		}
-	}
-	if err == nil {
-		if lock(f) != nil {
-			err = &fs.PathError{Op: "open", Path: name, Err: errors.New("another receiver is writing it")}
 		}
 	}
 	if err != nil {
@@ -101,31 +115,29 @@ func (d *destination) commit(f *os.File, p *part) error {
 		return nil
 	}
 	t := time.Unix(0, p.o.ModTime)
-	if err := d.root.Chtimes(p.name, t, t); err != nil {
+	err := d.with(p.partName(), func(dir *os.Root, base string) error { return dir.Chtimes(base, t, t) })
+	if err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if info, err := d.root.Lstat(p.o.Name); err == nil && info.IsDir() {
-		return &fs.PathError{Op: "rename", Path: p.o.Name, Err: errors.New("there is a directory of that name")}
-	}
-	if err := d.root.Rename(p.name, p.o.Name); err != nil {
+	if err := d.rename(p.partName(), p.o.Name); err != nil {
 		return err
 	}
 	p.discardState(d)
-	d.mu.Lock()
+	d.dirtyMu.Lock()
 	d.dirty[path.Dir(p.o.Name)] = struct{}{}
-	d.mu.Unlock()
+	d.dirtyMu.Unlock()
 	return nil
 }
 
 // sync makes the renames last.
 func (d *destination) sync() error {
-	d.mu.Lock()
+	d.dirtyMu.Lock()
 	dirty := d.dirty
 	d.dirty = make(map[string]struct{})
-	d.mu.Unlock()
+	d.dirtyMu.Unlock()
 	var first error
 	for dir := range dirty {
 		f, err := d.root.Open(dir)
@@ -142,6 +154,7 @@ func (d *destination) sync() error {
 
 // mkdir makes a directory, with permissions that let files be put into it; finishDir sets the right ones.
 func (d *destination) mkdir(name string) error {
+	d.forget(name)
 	err := d.root.MkdirAll(name, 0o777)
 	if err == nil {
 		var info fs.FileInfo

@@ -28,7 +28,7 @@ type part struct {
 	repaired atomic.Uint64
 
 	// Of the writer.
-	name     string   // of the unfinished file
+	name     string   // of the unfinished file, once it is needed
 	held     blockSet // blocks that are in the file
 	resumed  int64    // octets that were there when the session began
 	existing bool     // the blocks are in a file that has the final name already
@@ -53,7 +53,15 @@ type part struct {
 func newPart(seg *segment, i int) *part {
 	o, block := &seg.m.Objects[i], seg.m.Block
 	n := o.blocks(block)
-	return &part{o: o, seg: seg, index: seg.base + i, block: block, n: n, began: time.Now(), name: partName(o), held: newBlockSet(n)}
+	return &part{o: o, seg: seg, index: seg.base + i, block: block, n: n, began: time.Now(), held: newBlockSet(n)}
+}
+
+// partName returns the name of the unfinished file.
+func (p *part) partName() string {
+	if p.name == "" {
+		p.name = partName(p.o)
+	}
+	return p.name
 }
 
 // blocks returns the number of blocks.
@@ -115,7 +123,7 @@ func (p *part) resume(d *destination) bool {
 	if p.o.Size == 0 {
 		return false
 	}
-	if info, err := d.root.Lstat(p.o.Name); err == nil {
+	if info, err := d.lstat(p.o.Name); err == nil {
 		if info.Mode().IsRegular() && info.Size() == p.o.Size && info.ModTime().UnixNano() == p.o.ModTime {
 			for i := range p.n {
 				p.held.add(i)
@@ -124,7 +132,7 @@ func (p *part) resume(d *destination) bool {
 			return true
 		}
 	}
-	f, err := d.root.Open(p.name + stateSuffix)
+	f, err := d.openFile(p.partName()+stateSuffix, os.O_RDONLY)
 	if err != nil {
 		return false
 	}
@@ -138,7 +146,7 @@ func (p *part) resume(d *destination) bool {
 	if readFull(f, b, 0) != nil || p.parseState(b) != nil {
 		return false
 	}
-	if info, err := d.root.Lstat(p.name); err != nil || !info.Mode().IsRegular() || info.Size() != p.o.Size {
+	if info, err := d.lstat(p.partName()); err != nil || !info.Mode().IsRegular() || info.Size() != p.o.Size {
 		p.held = newBlockSet(p.n)
 		return false
 	}
@@ -148,18 +156,14 @@ func (p *part) resume(d *destination) bool {
 
 // save writes the state of p beside its unfinished file.
 func (p *part) save(d *destination) error {
-	name := p.name + stateSuffix
-	if err := d.root.WriteFile(name+stateNew, p.appendState(nil), 0o600); err != nil {
-		d.root.Remove(name + stateNew)
-		return err
-	}
+	name := p.partName() + stateSuffix
 	p.unsaved, p.hasState = false, true
-	return d.root.Rename(name+stateNew, name)
+	return d.replace(name, name+stateNew, p.appendState(nil))
 }
 
 // discard removes what there is of p besides a file with its final name.
 func (p *part) discard(d *destination) {
-	d.root.Remove(p.name)
+	d.remove(p.partName())
 	p.discardState(d)
 }
 
@@ -167,8 +171,7 @@ func (p *part) discardState(d *destination) {
 	if !p.hasState {
 		return
 	}
-	d.root.Remove(p.name + stateSuffix)
-	d.root.Remove(p.name + stateSuffix + stateNew)
+	d.remove(p.partName() + stateSuffix)
 }
 
 // discardEmpty removes the unfinished file if nothing is in it.
@@ -178,23 +181,28 @@ func (p *part) discardEmpty(d *destination) {
 	}
 }
 
+// checkSpace is how large a file is at least, in octets, for which the room is looked at before it is received.
+const checkSpace = 64 << 10
+
 // openFor opens the unfinished file of p, of the size that it is going to have: what is not written takes no room.
 func (d *destination) openFor(p *part) (*os.File, error) {
-	f, err := d.openPart(p.name)
+	f, err := d.openPart(p.partName())
 	if err != nil || p.opened {
 		return f, err
 	}
 	info, err := f.Stat()
-	if err == nil && info.Size() != p.o.Size {
+	if err == nil && info.Size() != p.o.Size && (p.n != 1 || info.Size() != 0) {
 		err = f.Truncate(p.o.Size)
 	}
-	if free := freeSpace(f); err == nil && free >= 0 && p.o.Size-p.resumed > free {
-		err = &SpaceError{Need: p.o.Size - p.resumed, Free: free}
+	if need := p.o.Size - p.resumed; err == nil && need >= checkSpace {
+		if free := freeSpace(f); free >= 0 && need > free {
+			err = &SpaceError{Need: need, Free: free}
+		}
 	}
 	if err != nil {
 		f.Close()
 		if p.resumed == 0 {
-			d.root.Remove(p.name)
+			d.remove(p.partName())
 		}
 		return nil, err
 	}

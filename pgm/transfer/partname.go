@@ -25,12 +25,10 @@ const (
 
 // partName returns the name of the unfinished file for o, in the same directory.
 func partName(o *Object) string {
-	h := blake3.New(partDigits/2, nil)
-	var id [16]byte
-	binary.BigEndian.PutUint64(id[:], uint64(o.Size))
-	binary.BigEndian.PutUint64(id[8:], uint64(o.ModTime))
-	h.Write(id[:])
-	h.Write([]byte(o.Name))
+	id := make([]byte, 0, 256)
+	id = binary.BigEndian.AppendUint64(id, uint64(o.Size))
+	id = binary.BigEndian.AppendUint64(id, uint64(o.ModTime))
+	sum := blake3.Sum256(append(id, o.Name...))
 	dir, base := path.Split(o.Name)
 	if most := MaxComponent - len("..") - partDigits - len(partSuffix+stateSuffix+stateNew); len(base) > most {
 		for !utf8.RuneStart(base[most]) {
@@ -38,7 +36,7 @@ func partName(o *Object) string {
 		}
 		base = base[:most]
 	}
-	return dir + "." + base + "." + hex.EncodeToString(h.Sum(nil)) + partSuffix
+	return dir + "." + base + "." + hex.EncodeToString(sum[:partDigits/2]) + partSuffix
 }
 
 // isOurs reports whether a component of a name is one that partName, or what goes with it, could have made.

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"os"
+	"path"
 	"time"
 
 	"github.com/gopgm/gopgm/pgm"
@@ -230,8 +231,15 @@ func (w *writer) obey(o *order) {
 // begin looks for what earlier runs have left of the files of a segment, and makes its directories.
 func (w *writer) begin(s *segment, refused []Problem) {
 	var resumed int64
+	dir, none := "", false // the directory of the part before, and whether it does not exist
 	for _, p := range s.parts {
-		if p != nil && !p.o.Dir && !p.over.Load() && p.resume(w.dest) {
+		if p == nil || p.o.Dir || p.over.Load() {
+			continue
+		}
+		if parent := path.Dir(p.o.Name); parent != dir {
+			dir, none = parent, missing(w.dest.with(p.o.Name, func(*os.Root, string) error { return nil }))
+		}
+		if !none && p.resume(w.dest) {
 			w.in.resumed(p)
 			w.parts[p.index] = p
 			resumed += p.resumed

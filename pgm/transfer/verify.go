@@ -14,6 +14,7 @@ type verifier struct {
 	mu     sync.Mutex
 	more   sync.Cond // there is something in queue, or closed is set
 	queue  []*part   // each once
+	files  int       // that are open in queue
 	closed bool
 
 	buf     []byte
@@ -58,7 +59,15 @@ func (v *verifier) advance(p *part, frontier int64) {
 func (v *verifier) complete(p *part, f *os.File) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	p.frontier, p.complete, p.file = p.o.Size, true, f
+	p.frontier, p.complete = p.o.Size, true
+	switch {
+	case f == nil:
+	case v.files == maxOpenReceived:
+		f.Close() // it is opened again when its turn comes
+	default:
+		p.file = f
+		v.files++
+	}
 	v.push(p)
 }
 
@@ -96,7 +105,9 @@ func (v *verifier) run() {
 		v.queue = v.queue[1:]
 		p.queued = false
 		frontier, complete, known, f := p.frontier, p.complete, p.hasDigest, p.file
-		p.file = nil
+		if p.file = nil; f != nil {
+			v.files--
+		}
 		v.mu.Unlock()
 		if f != nil {
 			v.hold(p, f)
@@ -196,11 +207,11 @@ func (v *verifier) open(p *part) (*os.File, error) {
 	if v.current == p {
 		return v.file, nil
 	}
-	name := p.name
+	name := p.partName()
 	if p.existing {
 		name = p.o.Name
 	}
-	f, err := v.dest.root.Open(name)
+	f, err := v.dest.openFile(name, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
