@@ -17,8 +17,10 @@ type entry struct {
 	dataRetries uint16
 	mark        uint32 // how many packets had come when the wait for data began
 	deadline    int64  // nanoseconds since the epoch; of a back-off, in the back-off
-	asked       int64  // when the first NAK went out; 0: none did
+	asked       int64  // when its one NAK went out; 0: none did, askedAgain: several did
 }
+
+const askedAgain = -1
 
 type list struct{ first, last int32 }
 

@@ -142,7 +142,7 @@ func (r *Recovery) Received(now time.Time, s packet.SQN) bool {
 		return false
 	}
 	e := &r.entries[i]
-	if e.asked != 0 && e.ncfRetries == 0 && e.waited == 0 {
+	if e.asked > 0 { // of several NAKs, there is no telling which brought it
 		r.latency.sample(time.Duration(r.since(now) - e.asked))
 	}
 	r.stats.Recovered++
@@ -218,16 +218,17 @@ func (r *Recovery) Heard(now time.Time, s packet.SQN) {
 		return
 	}
 	e := &r.entries[i]
+	suppressed := e.list >= listData // a wait that stands in for our own NAK
 	r.unlink(i)
-	switch e.state {
-	case BackOff:
+	switch {
+	case e.state == BackOff:
 		r.stats.Suppressed++
 		e.state = WaitNCF
 		r.waitData(now, i)
-	case WaitNCF:
-		r.waitNCF(now, i)
-	case WaitData:
+	case e.state == WaitData || suppressed:
 		r.waitData(now, i)
+	default:
+		r.waitNCF(now, i)
 	}
 }
 
@@ -244,6 +245,8 @@ func (r *Recovery) Due(now time.Time, dst []packet.SQN) []packet.SQN {
 			e.state = WaitNCF
 			if e.asked == 0 {
 				e.asked = t
+			} else {
+				e.asked = askedAgain
 			}
 			dst = append(dst, e.sqn)
 			r.waitNCF(now, i)
