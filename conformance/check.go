@@ -125,7 +125,7 @@ func (c *checker) take(pk *pcap.Packet) {
 	}
 	p.s = s
 	if p.h.Type.IsUpstream() {
-		if p.r = c.receiver(s, p.Src.Addr().Unmap()); p.r == nil {
+		if p.r = c.receiver(s, p.Src); p.r == nil {
 			c.unjudged[unjudgedReceiver]++
 		}
 	}
@@ -146,7 +146,7 @@ func (c *checker) session(p *sight) *session {
 	if len(c.order) >= c.Limits.Sessions && !c.evict() {
 		return nil
 	}
-	s = &session{c: c, tsi: tsi, first: p.at, receivers: map[netip.Addr]*asker{}}
+	s = &session{c: c, tsi: tsi, first: p.at, receivers: map[netip.AddrPort]*asker{}}
 	c.sessions[tsi] = s
 	c.order = append(c.order, s)
 	return s

@@ -15,7 +15,7 @@ type session struct {
 	first, last int64 // packets of any kind
 	heard       int64 // the last packet of the source
 	packets     [16]uint64
-	receivers   map[netip.Addr]*asker
+	receivers   map[netip.AddrPort]*asker
 	beginning   bool
 	doubts      []doubt
 
