@@ -48,7 +48,7 @@ var endingRules = []*Rule{
 		},
 	},
 	{
-		Name: "fin-kept", Clauses: []string{"9.7-02"}, types: onSPM, Fires: "an SPM without OPT_FIN after one with it",
+		Name: "fin-kept", Clauses: []string{"9.7-02", "9.7.2-04"}, types: onSPM, Fires: "an SPM without OPT_FIN after one with it",
 		see: func(p *sight) {
 			if e := &p.s.end; e.fin && !e.rst && p.spm.SQN.After(e.finSQN) && !p.has(packet.OptFin) && !p.has(packet.OptRst) && !p.has(packet.OptNbrUnreach) {
 				p.find("9.7-02", "SPM %v without OPT_FIN, which SPM %v had", p.spm.SQN, e.finSQN)

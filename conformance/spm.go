@@ -134,7 +134,7 @@ var spmRules = []*Rule{
 		},
 	},
 	{
-		Name: "spm-ambient", Clauses: []string{"5.1.4-01", "5.1-01"}, types: onODATA, Fires: "data that flows for long without an SPM",
+		Name: "spm-ambient", Clauses: []string{"5.1.4-01", "5.1.6-03", "5.1-01"}, types: onODATA, Fires: "data that flows for long without an SPM",
 		see: func(p *sight) {
 			s := p.s
 			last := max(s.spms.last, s.first)
