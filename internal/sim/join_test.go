@@ -38,3 +38,23 @@ func TestLateJoinerGetsTheRestWithoutAHole(t *testing.T) {
 		}
 	})
 }
+
+// §13: receivers that hear a session without an SPM ask for one by turns: the multicast SPMR of the first is the request of all on its
+// network.
+func TestReceiversSolicitByTurns(t *testing.T) {
+	Seeds(t, 10, func(t *testing.T, rng *rand.Rand) {
+		x := newTrial(t, rng)
+		x.talk(Root, &Link{}, talk{packets: 500, rate: 125_000}) // a second
+		deaf := &Link{Delay: time.Millisecond, LossOf: map[packet.Type]float64{packet.TypeSPM: 1}}
+		lan := x.net.Router(Root, deaf, &Link{Delay: time.Millisecond})
+		for i := range 100 {
+			x.listen(lan, &Link{Delay: 50 * time.Microsecond}, &Link{Delay: 50 * time.Microsecond}, hear{unordered: i%2 == 0})
+		}
+		x.net.Run(450 * time.Millisecond) // the random delay is 250 ms at most, and 500 ms are between two turns
+		if got := x.net.Tally().Count(Sent, packet.TypeSPMR); got < 2 || got > 10 {
+			t.Errorf("100 receivers sent %d SPMRs, want one or a few of each kind", got)
+		}
+		deaf.LossOf = nil
+		x.run(20 * time.Second)
+	})
+}
