@@ -71,7 +71,7 @@ type ReceiverConfig struct {
 	NAKBackOff     time.Duration // NAK_BO_IVL, over which NAKs are spread; default 5 ms
 	NAKRepeat      time.Duration // NAK_RPT_IVL, the wait for an NCF; default 20 ms
 	NAKData        time.Duration // NAK_RDATA_IVL, the wait for the repair; default 50 ms
-	NCFRetries     int           // NAK_NCF_RETRIES; default 10, negative: no limit
+	NCFRetries     int           // NAK_NCF_RETRIES; default 20, negative: no limit
 	DataRetries    int           // NAK_DATA_RETRIES; default 20, negative: no limit
 	MaxRecovering  int           // packets of one source that are asked for at once; default 65536
 	Solicit        time.Duration // SPMR_BO_IVL [13.5-01]; default 250 ms
