@@ -41,7 +41,7 @@ var ncfRules = []*Rule{
 				l.note(p)
 				return
 			}
-			if l.n > 0 && l.sqn == p.nak.SQN && p.at-l.at <= p.c.grace && !l.has(p.nak.List) {
+			if l.n > 0 && l.sqn == p.nak.SQN && p.at-l.at <= p.c.grace && (l.since == 0 || p.at-l.since > p.c.grace) && !l.has(p.nak.List) {
 				p.missAsked("9.3.4-01", "NCF %v with a list of %d, and no NAK %v had that list", p.nak.SQN, len(p.nak.List), p.nak.SQN)
 			}
 		},
@@ -120,13 +120,14 @@ const unanswered = 6
 type nakLists struct {
 	sqn   packet.SQN
 	at    int64
+	since int64 // when sqn took the place of another; what came before is not known
 	n     int
 	lists [8]uint64
 }
 
 func (l *nakLists) note(p *sight) {
 	if l.n > 0 && l.sqn != p.nak.SQN {
-		l.n = 0
+		l.n, l.since = 0, p.at
 	}
 	l.sqn, l.at = p.nak.SQN, p.at
 	sum := fingerprint(p.nak.List)

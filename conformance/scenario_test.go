@@ -27,6 +27,8 @@ type scenario struct {
 	first   packet.SQN
 	ambient time.Duration
 	noJoin  bool
+	keep    time.Duration // TXW_SECS; 0: a minute
+	loses   bool          // receivers may miss something for good
 }
 
 const (
@@ -119,10 +121,13 @@ func newScene(t testing.TB, c scenario) *scene {
 	if c.rate == 0 {
 		s.c.rate = 500_000
 	}
+	if c.keep == 0 {
+		s.c.keep = time.Minute
+	}
 	if c.ambient == 0 {
 		s.c.ambient = time.Second
 	}
-	s.memory = source.NewMemory(source.MemoryConfig{First: c.first, MaxTSDU: sceneTSDU, Syn: true, Keep: time.Minute})
+	s.memory = source.NewMemory(source.MemoryConfig{First: c.first, MaxTSDU: sceneTSDU, Syn: true, Keep: s.c.keep})
 	var err error
 	s.source, err = source.New(source.Config{
 		TSI: storyTSI, Dest: sim.Group.Port(), Source: addr(s.net, s.host), Group: sim.Group, MaxTSDU: sceneTSDU, Overhead: sim.Overhead,
@@ -219,7 +224,7 @@ var scenarios = []scenario{
 		s.write(3, 150)
 		s.after(500*ms, (*scene).close)
 	}},
-	{name: "rst", play: func(s *scene) {
+	{name: "rst", loses: true, play: func(s *scene) {
 		s.crowd(2, sim.Link{Loss: 0.05})
 		s.write(300, 150)
 		s.after(50*ms, func(s *scene) { s.source.Reset(s.net.Now(), 5, true); s.net.Wake(s.host) })
@@ -263,6 +268,18 @@ var scenarios = []scenario{
 		play: func(s *scene) { s.crowd(3, sim.Link{Loss: 0.05}); s.write(300, 150); s.close() },
 	},
 	{
+		name: "advance", has: []packet.Type{packet.TypeNAK, packet.TypeRDATA}, keep: 60 * ms, loses: true,
+		play: func(s *scene) {
+			s.crowd(3, sim.Link{Loss: 0.3, LossOf: map[packet.Type]float64{packet.TypeRDATA: 0.8, packet.TypeSPM: 0}})
+			s.write(500, 150)
+			s.after(time.Second, (*scene).close)
+		},
+	},
+	{
+		name: "back-off", has: []packet.Type{packet.TypeNAK, packet.TypeRDATA}, rate: 50_000,
+		play: func(s *scene) { s.crowd(1, sim.Link{LossOf: map[packet.Type]float64{packet.TypeODATA: 0.03}}); s.write(3000, 150); s.close() },
+	},
+	{
 		name: "slow-repair", has: []packet.Type{packet.TypeNAK, packet.TypeRDATA}, rate: 50_000,
 		play: func(s *scene) { s.crowd(5, sim.Link{Loss: 0.2}); s.write(300, 150); s.close() },
 	},
@@ -277,7 +294,7 @@ func TestScenarios(t *testing.T) {
 			c.play(s)
 			s.net.Run(30 * time.Second)
 			for i, e := range s.ears {
-				if !e.ended || e.lost > 0 && c.name != "rst" {
+				if !e.ended || e.lost > 0 && !c.loses {
 					t.Errorf("receiver %d: ended %v, %v; %d packets lost", i, e.ended, e.why, e.lost)
 				}
 			}
