@@ -41,6 +41,7 @@ func onProgress(next func(transfer.Event), octets int64, f func()) func(transfer
 
 // A file that shrinks while it is sent ends the session, with a clear error at both ends, and appears nowhere.
 func TestFileThatShrinksResetsTheSession(t *testing.T) {
+	t.Parallel()
 	var l log
 	l.show(t)
 	ep, src, dir := endpoint(t), t.TempDir(), t.TempDir()
@@ -64,6 +65,7 @@ func TestFileThatShrinksResetsTheSession(t *testing.T) {
 
 // A file that changes while it is sent appears nowhere: its digest is not that of what arrived, and both ends say so.
 func TestFileThatChangesFailsItsDigest(t *testing.T) {
+	t.Parallel()
 	var l log
 	l.show(t)
 	ep, src, dir := endpoint(t), t.TempDir(), t.TempDir()
@@ -99,6 +101,7 @@ func TestFileThatChangesFailsItsDigest(t *testing.T) {
 
 // A sender that nobody hears says so within seconds, and sends all the same.
 func TestNoReceiverIsSaid(t *testing.T) {
+	t.Parallel()
 	src := t.TempDir()
 	randomFile(t, filepath.Join(src, "file"), 1000)
 	var said atomic.Bool
@@ -117,6 +120,7 @@ func TestNoReceiverIsSaid(t *testing.T) {
 
 // Who is expected and does not come keeps the files from being sent; those that came are told.
 func TestMissingReceiverEndsTheSession(t *testing.T) {
+	t.Parallel()
 	ep, src, dir := endpoint(t), t.TempDir(), t.TempDir()
 	randomFile(t, filepath.Join(src, "file"), 1000)
 	done := receive(t.Context(), ep, pgm.Config{}, transfer.ReceiveOptions{Dir: dir, Once: true, Name: "here"})
@@ -134,6 +138,7 @@ func TestMissingReceiverEndsTheSession(t *testing.T) {
 }
 
 func TestDestinationsThatCannotBe(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	randomFile(t, filepath.Join(dir, "file"), 1)
 	dirs := []string{filepath.Join(dir, "none"), filepath.Join(dir, "file")}
@@ -149,6 +154,7 @@ func TestDestinationsThatCannotBe(t *testing.T) {
 }
 
 func TestNoSessionInTime(t *testing.T) {
+	t.Parallel()
 	_, err := transfer.Receive(t.Context(), endpoint(t), pgm.Config{}, transfer.ReceiveOptions{Dir: t.TempDir(), Timeout: 200 * time.Millisecond})
 	if !errors.Is(err, transfer.ErrTimeout) {
 		t.Error(err)
@@ -161,6 +167,7 @@ func TestNoSessionInTime(t *testing.T) {
 }
 
 func TestPathsThatCannotBeSent(t *testing.T) {
+	t.Parallel()
 	for _, paths := range [][]string{nil, {filepath.Join(t.TempDir(), "none")}} {
 		s, err := transfer.Send(t.Context(), endpoint(t), pgm.Config{}, paths, transfer.SendOptions{})
 		if err == nil || s == nil {
@@ -171,6 +178,7 @@ func TestPathsThatCannotBeSent(t *testing.T) {
 
 // One receiver takes the sessions of several senders at once; what one of them does wrong does not disturb the others.
 func TestSeveralSessionsAtOnce(t *testing.T) {
+	t.Parallel()
 	var l log
 	l.show(t)
 	ep, src, dir := endpoint(t), t.TempDir(), t.TempDir()
@@ -214,6 +222,7 @@ func TestSeveralSessionsAtOnce(t *testing.T) {
 
 // A receiver that comes when everything has been sent still gets it, as long as the sender lingers.
 func TestLateReceiverGetsEverything(t *testing.T) {
+	t.Parallel()
 	var l log
 	l.show(t)
 	ep, src, dir := endpoint(t), t.TempDir(), t.TempDir()

@@ -391,6 +391,10 @@ func TestBlockOfWrongLengthFailsTheObject(t *testing.T) {
 		if r.in.failedN != 1 || !errors.Is(r.in.problems[0].Err, ErrManifest) {
 			t.Errorf("%s: %v", name, r.in.problems)
 		}
+		r.loop.run()
+		if !r.loop.have[11] || !r.loop.have[12] {
+			t.Errorf("%s: what is missing of the object is still asked for", name)
+		}
 	}
 }
 
@@ -415,6 +419,23 @@ func TestLossBeyondRepairCostsTheObject(t *testing.T) {
 	s := r.in.summary()
 	if err := s.outcome(); !errors.Is(err, ErrLost) {
 		t.Error(err)
+	}
+}
+
+// The packet that ends the session is one of the batch at hand: what came with it is not lost.
+func TestEndWithinABatchLosesNothing(t *testing.T) {
+	r, record := handInbox(t)
+	m := &Manifest{First: 10, Data: 11, Next: 13, Last: true, Block: 1400, Count: 1, Total: 3, Objects: []Object{{Name: "f", Size: 3}}}
+	m.place()
+	record(m)
+	sum := sum256([]byte("abc"))
+	r.in.Data(receiver.Data{SQN: 12, TSDU: appendDigest(nil, 0, 3, &sum)})
+	r.in.Data(receiver.Data{SQN: 11, TSDU: []byte("abc")})
+	r.loop.end(receiver.Finished, packet.Reset{})
+	r.flush()
+	<-r.in.concluded
+	if r.in.objects != 1 || r.in.err != nil {
+		t.Errorf("held %d: %v", r.in.objects, r.in.err)
 	}
 }
 

@@ -101,8 +101,6 @@ func (s *scan) add(arg string, refuse func(Problem)) error {
 // check returns why a file or directory cannot be sent.
 func (s *scan) check(path, name string, info fs.FileInfo) error {
 	switch {
-	case info.Mode()&fs.ModeSymlink != 0:
-		return fmt.Errorf("%w: a symbolic link, which is not followed", ErrKind)
 	case info.IsDir():
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%w: %s", ErrKind, kindOf(info.Mode()))
@@ -118,6 +116,8 @@ func (s *scan) check(path, name string, info fs.FileInfo) error {
 
 func kindOf(m fs.FileMode) string {
 	switch {
+	case m&fs.ModeSymlink != 0:
+		return "a symbolic link, which is not followed"
 	case m&fs.ModeNamedPipe != 0:
 		return "a named pipe"
 	case m&fs.ModeSocket != 0:

@@ -106,6 +106,7 @@ func sameFile(t *testing.T, got, want string) {
 
 // Three receivers that lose packets all get every file, and the sender knows each by name.
 func TestFilesReachEveryReceiver(t *testing.T) {
+	t.Parallel()
 	var l log
 	l.show(t)
 	ep := endpoint(t)
@@ -151,6 +152,7 @@ func TestFilesReachEveryReceiver(t *testing.T) {
 
 // A sender that is told to stop says so; what a receiver has by then is taken up when the file is sent again.
 func TestInterruptedTransferIsTakenUp(t *testing.T) {
+	t.Parallel()
 	var l log
 	l.show(t)
 	ep := endpoint(t)
