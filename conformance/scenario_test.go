@@ -277,7 +277,11 @@ var scenarios = []scenario{
 	},
 	{
 		name: "back-off", has: []packet.Type{packet.TypeNAK, packet.TypeRDATA}, rate: 50_000,
-		play: func(s *scene) { s.crowd(1, sim.Link{LossOf: map[packet.Type]float64{packet.TypeODATA: 0.03}}); s.write(3000, 150); s.close() },
+		play: func(s *scene) {
+			s.crowd(1, sim.Link{LossOf: map[packet.Type]float64{packet.TypeODATA: 0.03}})
+			s.write(3000, 150)
+			s.close()
+		},
 	},
 	{
 		name: "slow-repair", has: []packet.Type{packet.TypeNAK, packet.TypeRDATA}, rate: 50_000,
