@@ -20,8 +20,9 @@ func receiveFiles(ctx context.Context, o *options, stdout, stderr io.Writer) int
 	})
 	n.display.Close()
 	if err != nil {
-		n.failed(err, summary)
+		n.failed(err)
 	}
+	n.report.Write(console.NewExitReport(&summary.Receiver))
 	return console.ExitStatus(err)
 }
 
@@ -30,7 +31,6 @@ type narrator struct {
 	o       *options
 	display *console.Display
 	report  *console.Report
-	told    map[error]bool // what has been said of sessions need not be said again at the end
 }
 
 func newNarrator(o *options, reports, stderr io.Writer) *narrator {
@@ -86,7 +86,7 @@ func (n *narrator) observe(e transfer.Event) {
 }
 
 // failed says why the program ends with an error.
-func (n *narrator) failed(err error, s *transfer.Summary) {
+func (n *narrator) failed(err error) {
 	n.report.Write(map[string]any{"event": "error", "error": err.Error()})
 	switch {
 	case errors.Is(err, context.Canceled):

@@ -23,17 +23,17 @@ func receiveLines(ctx context.Context, o *options, stdout, stderr io.Writer) int
 	w := &lines{n: n, out: bufio.NewWriterSize(stdout, 256<<10), ended: make(chan error, 1), heard: make(chan struct{}, 1)}
 	r, err := pgm.NewReceiver(ctx, o.endpoint, o.config(n.display), pgm.ReceiverOptions{Accept: w.accept})
 	if err != nil {
-		n.failed(err, nil)
+		n.failed(err)
 		return console.ExitStatus(err)
 	}
 	n.display.Printf("listening on %v for messages", o.endpoint)
 	switch err = w.wait(ctx, o, r); {
 	case err != nil && ctx.Err() != nil:
 		// Not closed: standard output may be stuck, and the receiver with it.
-		n.failed(ctx.Err(), nil)
+		n.failed(ctx.Err())
 		return console.ExitInterrupted
 	case err != nil:
-		n.failed(err, nil)
+		n.failed(err)
 	}
 	r.Close()
 	return console.ExitStatus(err)

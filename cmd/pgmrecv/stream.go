@@ -40,7 +40,7 @@ func receiveStreams(ctx context.Context, o *options, stdout, stderr io.Writer) i
 	defer n.display.Close()
 	l, err := (&pgm.ListenConfig{Config: o.config(n.display)}).Listen(ctx, "", o.endpoint.String())
 	if err != nil {
-		n.failed(err, nil)
+		n.failed(err)
 		return console.ExitStatus(err)
 	}
 	defer l.Close()
@@ -53,13 +53,13 @@ func receiveStreams(ctx context.Context, o *options, stdout, stderr io.Writer) i
 		conn, err := l.Accept()
 		switch {
 		case ctx.Err() != nil:
-			n.failed(ctx.Err(), nil)
+			n.failed(ctx.Err())
 			return console.ExitInterrupted
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			n.failed(transfer.ErrTimeout, nil)
+			n.failed(transfer.ErrTimeout)
 			return console.ExitFailure
 		case err != nil:
-			n.failed(err, nil)
+			n.failed(err)
 			return console.ExitStatus(err)
 		}
 		l.SetDeadline(time.Time{})
@@ -67,7 +67,7 @@ func receiveStreams(ctx context.Context, o *options, stdout, stderr io.Writer) i
 		err = n.stream(ctx, conn, stdout)
 		stop()
 		if ctx.Err() != nil {
-			n.failed(ctx.Err(), nil)
+			n.failed(ctx.Err())
 			return console.ExitInterrupted
 		}
 		if o.once || isOutput(err) {

@@ -126,6 +126,7 @@ func (n *narrator) conclude(s *transfer.Summary, err error) {
 			}
 		}
 		r.Missing = s.Missing
+		r.AddSource(&s.Source)
 		n.closing(s)
 	}
 	if err != nil {

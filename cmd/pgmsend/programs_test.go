@@ -180,7 +180,7 @@ func TestTreeReachesEveryReceiver(t *testing.T) {
 		same(t, dirs[i]+"/tree/sub/small", small)
 		same(t, dirs[i]+"/tree/empty", nil)
 		last := r.events()[len(r.events())-1]
-		if last["event"] != "done" || last["repaired"].(float64) == 0 {
+		if last["event"] != "exit" || last["repaired"].(float64) == 0 {
 			t.Errorf("receiver %d ends with %v", i, last)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/transfer"
 )
 
@@ -116,4 +117,19 @@ func NewSessionReport(s transfer.SessionSummary) TransferReport {
 		r.Rate = float64(s.Bytes) * 8 / s.Duration.Seconds()
 	}
 	return r
+}
+
+// AddSource adds the counters of a source and its sockets.
+func (r *TransferReport) AddSource(s *pgm.SenderStats) {
+	r.ODATA, r.RDATA, r.SPMs, r.NAKs, r.NCFs = s.ODATA, s.RDATA, s.SPM, s.NAKs, s.NCF
+	r.KernelDrops = s.Socket.Drops
+}
+
+// NewExitReport returns the last report of a receiver: what it counted.
+func NewExitReport(s *pgm.ReceiverStats) TransferReport {
+	return TransferReport{
+		Event: "exit", Time: time.Now(), Bytes: int64(s.Bytes), Lost: s.Missed, Repaired: s.Repaired,
+		ODATA: s.ODATA, RDATA: s.RDATA, SPMs: s.SPMs, NAKs: s.NAKs, NCFs: s.NCFs,
+		KernelDrops: s.Socket.Drops, Dropped: s.Dropped, Malformed: s.Malformed + s.Truncated + s.Checksum,
+	}
 }

@@ -73,7 +73,7 @@ func (*gopgm) figures(sender []byte, receivers [][]byte) figures {
 		f.Sent, f.Repairs, f.NAKs = e.Sent, e.Repairs, e.NAKs
 	}
 	for _, out := range receivers {
-		if e, ok := lastEvent(out, "complete"); ok {
+		if e, ok := lastEvent(out, "exit"); ok {
 			f.Lost = addCounts(f.Lost, e.Lost)
 			f.Repaired = addCounts(f.Repaired, e.Repaired)
 			f.KernelDrops = addCounts(f.KernelDrops, e.KernelDrops)

@@ -98,8 +98,8 @@ func TestJSONIsOneObjectALine(t *testing.T) {
 func TestFiguresTolerateWhatIsMissing(t *testing.T) {
 	sender := []byte("{\"event\":\"begin\",\"odata\":1}\nnot json\n{\"event\":\"done\",\"odata\":100,\"naks\":7,\"receivers\":[{\"name\":\"a\"}]}\n")
 	f := (&gopgm{}).figures(sender, [][]byte{
-		[]byte(`{"event":"complete","lost":5,"repaired":5,"kernel_drops":1}`),
-		[]byte(`{"event":"complete","lost":6}`),
+		[]byte(`{"event":"exit","lost":5,"repaired":5,"kernel_drops":1}`),
+		[]byte(`{"event":"exit","lost":6}`),
 		nil,
 	})
 	if *f.Sent != 100 || *f.NAKs != 7 || f.Repairs != nil || *f.Lost != 11 || *f.Repaired != 5 || *f.KernelDrops != 1 {

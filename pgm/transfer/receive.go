@@ -81,6 +81,7 @@ func (r *receiving) run(ctx context.Context, ep pgm.Endpoint, c pgm.Config) erro
 	}
 	err = r.steer(ctx)
 	r.loop.Close() // each session hears of its end
+	r.summary.Receiver = r.loop.Stats()
 	for _, j := range r.sessions() {
 		<-j.in.concluded
 		r.leave(j)

@@ -286,6 +286,7 @@ func (s *sending) end(err error) {
 // conclude fills the summary and decides whether all is well.
 func (s *sending) conclude(err error) error {
 	stats := s.sender.Stats()
+	s.summary.Source = stats
 	end := s.sent
 	if end.IsZero() {
 		end = time.Now()

@@ -11,6 +11,8 @@ package transfer
 
 import (
 	"time"
+
+	"github.com/gopgm/gopgm/pgm"
 )
 
 // SendOptions say whom Send waits for and whom it tells. The zero value sends at once and waits for those that report.
@@ -57,6 +59,9 @@ type Summary struct {
 	Receivers []ReceiverSummary
 	// Missing names what Send expected and did not get: names of ExpectFrom, and "n more" for Expect.
 	Missing []string
+	// Source has the counters of Send's session and its sockets, Receiver those of Receive, of all its sessions.
+	Source   pgm.SenderStats
+	Receiver pgm.ReceiverStats
 }
 
 // SessionSummary is what became of one session.
