@@ -276,7 +276,7 @@ func (in *inbox) install(m *Manifest, first packet.SQN, length int) error {
 		in.session.Limit(m.Next)
 	}
 	j := in.work()
-	j.orders = append(j.orders, order{segment: seg, refused: refused})
+	j.orders = append(j.orders, order{segment: seg, parts: seg.parts, refused: refused})
 	return nil
 }
 
@@ -362,42 +362,6 @@ func (in *inbox) tick(now time.Time) {
 		in.idle = now
 	case now.Sub(in.idle) >= patience:
 		in.spoil(ErrNotTransfer)
-	}
-}
-
-// supervise runs the writer and the verifier, and draws the session's conclusion when all is settled, or nothing more comes.
-func (in *inbox) supervise() {
-	written, verified := make(chan struct{}), make(chan struct{})
-	go func() {
-		in.writer.run()
-		close(written)
-	}()
-	go func() {
-		in.verify.run()
-		close(verified)
-	}()
-	select {
-	case <-in.settledAll:
-		in.conclude()
-		<-written
-		in.verify.close()
-		<-verified
-	case <-written:
-		in.verify.close()
-		<-verified
-		in.keepComplete()
-		in.conclude()
-	}
-}
-
-// keepComplete saves the state of files that are whole but whose digest has not come.
-func (in *inbox) keepComplete() {
-	for _, seg := range in.segments {
-		for _, p := range seg.parts {
-			if p != nil && !p.over.Load() && p.opened && !p.existing && p.held.full() {
-				_ = p.save(in.dest)
-			}
-		}
 	}
 }
 

@@ -26,6 +26,7 @@ type placement struct {
 // order is something else that the writer has to do, before the placements of its job.
 type order struct {
 	segment *segment  // objects have become known
+	parts   []*part   // of those: the loop may have forgotten them when the writer's turn comes
 	refused []Problem // of those
 	part    *part     // a digest has come for it; or it is to be started over
 	restart bool
@@ -207,7 +208,7 @@ func (w *writer) obey(o *order) {
 	p := o.part
 	switch {
 	case o.segment != nil:
-		w.begin(o.segment, o.refused)
+		w.begin(o.segment, o.parts, o.refused)
 	case p.over.Load():
 	case o.lost:
 		w.fail(p, ErrLost)
@@ -229,10 +230,10 @@ func (w *writer) obey(o *order) {
 }
 
 // begin looks for what earlier runs have left of the files of a segment, and makes its directories.
-func (w *writer) begin(s *segment, refused []Problem) {
+func (w *writer) begin(s *segment, parts []*part, refused []Problem) {
 	var resumed int64
 	dir, none := "", false // the directory of the part before, and whether it does not exist
-	for _, p := range s.parts {
+	for _, p := range parts {
 		if p == nil || p.o.Dir || p.over.Load() {
 			continue
 		}
@@ -249,7 +250,7 @@ func (w *writer) begin(s *segment, refused []Problem) {
 		w.in.note(Event{Kind: Began, Objects: int(s.m.Count), Total: int64(s.m.Total), Resumed: resumed, Bytes: resumed})
 	}
 	w.in.refuse(s, refused)
-	for _, p := range s.parts {
+	for _, p := range parts {
 		switch {
 		case p == nil || p.over.Load():
 		case p.o.Dir:

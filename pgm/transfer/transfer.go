@@ -30,7 +30,7 @@ type SendOptions struct {
 	// there. Default 2 s; negative: not at all.
 	Linger time.Duration
 	// Observe, if not nil, is called for each event, one at a time, and delays the transfer
-	// while it runs. It must not keep Event.Receiver.
+	// while it runs.
 	Observe func(Event)
 	// Progress is the time between Progress events. Default 500 ms.
 	Progress time.Duration
@@ -70,7 +70,7 @@ type SessionSummary struct {
 	From     string        // the source's address; empty for Send
 	Objects  int           // files and directories that were sent; at a receiver, that it holds, with the right digest
 	Bytes    int64         // of those, octets of content
-	Wire     uint64        // octets of packets sent or received, network headers included where the sockets know them
+	Wire     uint64        // of Send: octets of packets sent, network headers and repairs included
 	Duration time.Duration // from the manifest to the last octet
 	Lost     uint64        // data packets that were missed, at a receiver
 	Repaired uint64        // data packets that came as repairs; for Send, that were sent as repairs
