@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/gopgm/gopgm/internal/console"
 	"github.com/gopgm/gopgm/pgm/transfer"
@@ -14,12 +15,11 @@ import (
 func receiveFiles(ctx context.Context, o *options, stdout, stderr io.Writer) int {
 	n := newNarrator(o, stdout, stderr)
 	defer n.display.Close()
-	n.display.Printf("listening on %v for files to put beneath %s", o.endpoint, console.Visible(o.dir))
 	summary, err := transfer.Receive(ctx, o.endpoint, o.config(n.display), transfer.ReceiveOptions{
 		Dir: o.dir, Once: o.once, Timeout: o.timeout, Name: o.name, Observe: n.observe,
 	})
 	n.display.Close()
-	if err != nil {
+	if err != nil && (!n.told || errors.Is(err, context.Canceled)) {
 		n.failed(err)
 	}
 	n.report.Write(console.NewExitReport(&summary.Receiver))
@@ -31,6 +31,7 @@ type narrator struct {
 	o       *options
 	display *console.Display
 	report  *console.Report
+	told    bool // why a session failed has been said
 }
 
 func newNarrator(o *options, reports, stderr io.Writer) *narrator {
@@ -45,8 +46,10 @@ func (n *narrator) observe(e transfer.Event) {
 	n.report.Write(console.NewTransferReport(e))
 	say := n.display.Printf
 	switch e.Kind {
+	case transfer.Listening:
+		say("listening on %v for files to put beneath %s", n.o.endpoint, console.Visible(n.o.dir))
 	case transfer.Began:
-		text := fmt.Sprintf("receiving %s, %s, from %s", console.Plural(e.Objects, "file"), console.FormatSize(e.Total), e.Peer)
+		text := fmt.Sprintf("receiving %s, %s, from %s", console.Entries(e.Objects), console.FormatSize(e.Total), e.Peer)
 		if e.Resumed > 0 {
 			text += fmt.Sprintf("; %s of it are here from before", console.FormatSize(e.Resumed))
 		}
@@ -69,25 +72,36 @@ func (n *narrator) observe(e transfer.Event) {
 			}
 		}
 	case transfer.Refused, transfer.Failed:
-		if e.Name == "" {
-			say("session from %s: %v", e.Peer, e.Err)
-		} else {
-			say("%s: %v", console.Visible(e.Name), e.Err)
+		switch {
+		case errors.Is(e.Err, transfer.ErrNotTransfer):
+			say("%s sends no files but a stream or messages: --stdout and --lines are for those", e.Peer)
+		case e.Name == "":
+			n.told = n.o.once
+			say("session from %s: %s", e.Peer, console.Explain(e.Err))
+		default:
+			say("%s", about(e.Name, e.Err))
 		}
 	case transfer.Done:
 		n.display.Finish(e.Session)
-		if e.Err != nil {
-			say("session from %s ended early: %v", e.Peer, e.Err)
-		} else if e.Objects > 1 {
-			say("session from %s: %s, %s in %s (%s)", e.Peer, console.Plural(e.Objects, "file"), console.FormatSize(e.Bytes),
+		if e.Err == nil && e.Objects > 1 {
+			say("session from %s: %s, %s in %s (%s)", e.Peer, console.Entries(e.Objects), console.FormatSize(e.Bytes),
 				console.FormatDuration(e.Duration), console.FormatRate(e.Rate))
 		}
 	}
 }
 
+// about says what is wrong with an object, whose name the error may have.
+func about(name string, err error) string {
+	text := console.Explain(err)
+	if strings.Contains(text, name) {
+		return console.Visible(text)
+	}
+	return console.Visible(name) + ": " + text
+}
+
 // failed says why the program ends with an error.
 func (n *narrator) failed(err error) {
-	n.report.Write(map[string]any{"event": "error", "error": err.Error()})
+	n.report.Write(console.NewErrorReport(err))
 	switch {
 	case errors.Is(err, context.Canceled):
 		n.display.Printf("interrupted; what is not complete can be taken up again")

@@ -80,7 +80,7 @@ func (w *lines) accept(s *receiver.Session) receiver.Sink {
 	default:
 	}
 	source := s.TSI().String() + "@" + s.Source().Addr().String()
-	w.n.report.Write(streamReport{Event: "began", Source: source})
+	w.n.report.Write(streamReport{Event: "began", Time: time.Now(), Source: source})
 	return &lineSink{lines: w, source: source, apdus: receiver.Assembler{Max: maxMessage}}
 }
 
@@ -121,7 +121,7 @@ func (s *lineSink) Lost(first, last packet.SQN) {
 	if s.err == nil {
 		s.err = lost
 	}
-	s.n.report.Write(streamReport{Event: "lost", Source: s.source, Error: lost.Error()})
+	s.n.report.Write(streamReport{Event: "lost", Time: time.Now(), Source: s.source, Error: lost.Error()})
 	s.n.display.Printf("messages from %s: %v", s.source, lost)
 }
 
@@ -134,7 +134,7 @@ func (s *lineSink) End(end receiver.End, reset packet.Reset) {
 	case receiver.Expired:
 		s.err = pgm.ErrExpired
 	}
-	r := streamReport{Event: "done", Source: s.source, Bytes: s.bytes}
+	r := streamReport{Event: "done", Time: time.Now(), Source: s.source, Bytes: s.bytes}
 	if s.err != nil {
 		r.Error = s.err.Error()
 		s.n.display.Printf("messages from %s: %v", s.source, s.err)

@@ -26,7 +26,7 @@ const usage = `Usage: pgmrecv [flags]                receive files into the curr
                           taken up where it stopped
       --stdout            write the stream of one source after the other to
                           standard output, or the content of its files, in
-                          order
+                          order. The sender is told nothing of it
       --lines             write the messages of all sources to standard output,
                           a line each
       --once              exit when one session has ended
@@ -90,6 +90,9 @@ func parseOptions(args []string) (*options, error) {
 		return &o, nil
 	}
 	var err error
+	if endpoint == "" {
+		return nil, errors.New("--endpoint: empty; leave it out for the default")
+	}
 	if o.endpoint, err = pgm.ParseEndpoint(endpoint); err != nil {
 		return nil, err
 	}

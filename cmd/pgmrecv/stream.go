@@ -27,11 +27,12 @@ func (o *options) config(d *console.Display) pgm.Config {
 
 // streamReport is what reports for machines say of a stream.
 type streamReport struct {
-	Event  string  `json:"event"` // began, done
-	Source string  `json:"source"`
-	Bytes  int64   `json:"bytes"`
-	Second float64 `json:"seconds,omitempty"`
-	Error  string  `json:"error,omitempty"`
+	Event  string    `json:"event"` // began, lost, done
+	Time   time.Time `json:"time"`
+	Source string    `json:"source"`
+	Bytes  int64     `json:"bytes"`
+	Second float64   `json:"seconds,omitempty"`
+	Error  string    `json:"error,omitempty"`
 }
 
 // receiveStreams writes the stream of one source after the other to stdout. What other sources send meanwhile is not received.
@@ -91,19 +92,22 @@ func (n *narrator) stream(ctx context.Context, conn net.Conn, stdout io.Writer) 
 	if n.o.verbose {
 		n.display.Printf("stream from %s", source)
 	}
-	n.report.Write(streamReport{Event: "began", Source: source})
+	n.report.Write(streamReport{Event: "began", Time: time.Now(), Source: source})
 	w := &output{w: stdout}
 	in := bufio.NewReaderSize(conn, 256<<10)
 	var err error
 	if transfer.IsTransfer(in) {
 		err = transfer.DecodeStream(in, w)
+		if reset := (*pgm.ResetError)(nil); errors.As(err, &reset) {
+			err = &transfer.ResetError{Code: reset.Code} // which knows what the code means
+		}
 	} else {
 		_, err = in.WriteTo(w)
 	}
 	if w.err != nil {
 		err = outputError(w.err)
 	}
-	r := streamReport{Event: "done", Source: source, Bytes: w.n, Second: time.Since(start).Seconds()}
+	r := streamReport{Event: "done", Time: time.Now(), Source: source, Bytes: w.n, Second: time.Since(start).Seconds()}
 	if err != nil && ctx.Err() == nil {
 		r.Error = err.Error()
 		n.display.Printf("stream from %s ended early, after %s: %v", source, console.FormatSize(w.n), err)

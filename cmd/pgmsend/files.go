@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/gopgm/gopgm/internal/console"
 	"github.com/gopgm/gopgm/pgm/transfer"
@@ -45,7 +46,7 @@ func (n *narrator) observe(e transfer.Event) {
 	say := n.display.Printf
 	switch e.Kind {
 	case transfer.Began:
-		say("sending %s, %s, to %v", console.Plural(e.Objects, "file"), console.FormatSize(e.Total), n.o.endpoint)
+		say("sending %s, %s, to %v", console.Entries(e.Objects), console.FormatSize(e.Total), n.o.endpoint)
 		if n.o.verbose {
 			say("session %s", e.Session)
 		}
@@ -60,7 +61,11 @@ func (n *narrator) observe(e transfer.Event) {
 			say("sent %s, %s, blake3 %x", console.Visible(e.Name), console.FormatSize(e.Size), e.Digest)
 		}
 	case transfer.Refused, transfer.Failed:
-		say("%s: %v", console.Visible(e.Name), e.Err)
+		text := console.Explain(e.Err)
+		if !strings.Contains(text, e.Name) {
+			text = e.Name + ": " + text
+		}
+		say("%s", console.Visible(text))
 	case transfer.NoReceiver:
 		if e.Expected == 0 && len(e.Missing) == 0 {
 			say("no receiver has answered so far; sending all the same (--expect N would wait for N of them)")
@@ -106,7 +111,7 @@ func (n *narrator) receipt(r *transfer.ReceiverSummary) {
 
 func (n *narrator) outcome(r transfer.ReceiverSummary) {
 	n.display.Printf("%s (%s) %s: %s, %s of %s, %d lost packets repaired", console.Visible(r.Name), r.Addr, console.Standing(r),
-		console.FormatDuration(r.Duration), console.Plural(r.Objects, "file"), console.FormatSize(r.Bytes), r.Repaired)
+		console.FormatDuration(r.Duration), console.Entries(r.Objects), console.FormatSize(r.Bytes), r.Repaired)
 	for _, p := range r.Problems {
 		n.display.Printf("%s: %s: %v", console.Visible(r.Name), console.Visible(p.Name), p.Err)
 	}
@@ -114,19 +119,17 @@ func (n *narrator) outcome(r transfer.ReceiverSummary) {
 
 // conclude tells how it ended, naming each receiver.
 func (n *narrator) conclude(s *transfer.Summary, err error) {
-	r := console.TransferReport{Event: "done"}
-	if s != nil {
-		if len(s.Sessions) > 0 {
-			r = console.NewSessionReport(s.Sessions[len(s.Sessions)-1])
-		}
-		for _, v := range s.Receivers {
-			r.Receivers = append(r.Receivers, console.NewReceiverReport(v))
-			if !v.Finished {
-				n.display.Printf("%s (%s) did not finish", console.Visible(v.Name), v.Addr)
-			}
-		}
-		r.Missing = s.Missing
-		r.AddSource(&s.Source)
+	r := console.TransferReport{Event: "done", Time: time.Now()}
+	if len(s.Sessions) > 0 {
+		r = console.NewSessionReport(s.Sessions[len(s.Sessions)-1])
+	}
+	for _, v := range s.Receivers {
+		r.Receivers = append(r.Receivers, console.NewReceiverReport(v))
+	}
+	r.Missing = s.Missing
+	r.AddSource(&s.Source)
+	switch {
+	case err == nil, errors.Is(err, transfer.ErrFailed), errors.Is(err, transfer.ErrMissing):
 		n.closing(s)
 	}
 	if err != nil {
@@ -140,29 +143,37 @@ func (n *narrator) conclude(s *transfer.Summary, err error) {
 	n.report.Write(r)
 }
 
-// closing is the last line: what was sent, how fast, and who has it.
+// closing says what was sent, how fast, and who has it.
 func (n *narrator) closing(s *transfer.Summary) {
-	if len(s.Sessions) == 0 || s.Sessions[0].Bytes == 0 && s.Sessions[0].Objects == 0 {
-		return
-	}
 	e := s.Sessions[0]
-	var have []string
-	for _, v := range s.Receivers {
-		if console.Standing(v) == "complete" {
-			have = append(have, v.Name)
-		}
+	if e.Objects == 0 {
+		return
 	}
 	rate := 0.0
 	if e.Duration > 0 {
 		rate = float64(e.Bytes) / e.Duration.Seconds()
 	}
-	who := "no receiver has reported that it has them"
-	if len(have) > 0 {
-		who = console.Plural(len(have), "receiver") + " have them: " + console.Visible(strings.Join(have, ", "))
-		if len(have) == 1 {
-			who = "1 receiver has them: " + console.Visible(have[0])
+	n.display.Printf("sent %s, %s in %s (%s), %d packets again", console.Entries(e.Objects), console.FormatSize(e.Bytes),
+		console.FormatDuration(e.Duration), console.FormatRate(rate), e.Repaired)
+	var whole, parts []string
+	for _, v := range s.Receivers {
+		name := console.Visible(v.Name)
+		switch {
+		case console.Standing(v) == "complete":
+			whole = append(whole, name)
+		case v.Finished:
+			parts = append(parts, fmt.Sprintf("%s (%d of %d)", name, v.Objects, e.Objects))
+		default:
+			parts = append(parts, fmt.Sprintf("%s (did not finish: %d of %d)", name, v.Objects, e.Objects))
 		}
 	}
-	n.display.Printf("sent %s, %s in %s (%s), %d packets again; %s", console.Plural(e.Objects, "file"), console.FormatSize(e.Bytes),
-		console.FormatDuration(e.Duration), console.FormatRate(rate), e.Repaired, who)
+	if len(whole) > 0 {
+		n.display.Printf("all of it is at %s: %s", console.Plural(len(whole), "receiver"), strings.Join(whole, ", "))
+	}
+	if len(parts) > 0 {
+		n.display.Printf("not all of it is at %s: %s", console.Plural(len(parts), "receiver"), strings.Join(parts, ", "))
+	}
+	if len(whole)+len(parts) == 0 {
+		n.display.Printf("no receiver has reported that it has anything of it (--expect N would have waited for N of them)")
+	}
 }

@@ -28,7 +28,8 @@ misses is repaired, and every copy is verified.
       --mtu OCTETS        send no larger IP packets than this (default: what
                           the interface carries)
       --expect N          wait for N receivers before sending, and until they
-                          have finished
+                          have finished. Those that write to standard output
+                          do not report
       --expect-from LIST  likewise for the receivers named, separated by commas
       --timeout DURATION  how long to wait for them to begin, and how long one
                           may fall silent, e.g. 30s or 5m (default 30s)
@@ -94,8 +95,14 @@ func parseOptions(args []string) (*options, error) {
 	}
 	o.paths = f.Args()
 	var err error
+	if endpoint == "" {
+		return nil, errors.New("--endpoint: empty; leave it out for the default")
+	}
 	if o.endpoint, err = pgm.ParseEndpoint(endpoint); err != nil {
 		return nil, err
+	}
+	if o.endpoint.Source.IsValid() {
+		return nil, fmt.Errorf("--endpoint: the source %v is for receivers to choose: leave it out", o.endpoint.Source)
 	}
 	if o.progress, err = console.ParseMode(progress); err != nil {
 		return nil, fmt.Errorf("--progress: %w", err)

@@ -20,15 +20,16 @@ func (o *options) config(n *narrator) pgm.Config {
 
 // streamReport is what reports for machines say of a stream.
 type streamReport struct {
-	Event    string  `json:"event"` // began, done
-	Session  string  `json:"session"`
-	Bytes    int64   `json:"bytes"`
-	Messages int64   `json:"messages,omitempty"`
-	Seconds  float64 `json:"seconds,omitempty"`
-	ODATA    uint64  `json:"odata"`
-	RDATA    uint64  `json:"rdata"`
-	NAKs     uint64  `json:"naks"`
-	Error    string  `json:"error,omitempty"`
+	Event    string    `json:"event"` // began, done
+	Time     time.Time `json:"time"`
+	Session  string    `json:"session"`
+	Bytes    int64     `json:"bytes"`
+	Messages int64     `json:"messages,omitempty"`
+	Seconds  float64   `json:"seconds,omitempty"`
+	ODATA    uint64    `json:"odata"`
+	RDATA    uint64    `json:"rdata"`
+	NAKs     uint64    `json:"naks"`
+	Error    string    `json:"error,omitempty"`
 }
 
 // sendStream sends standard input, as octets or, with --lines, as messages.
@@ -41,7 +42,7 @@ func sendStream(ctx context.Context, o *options, stdin io.Reader, stdout, stderr
 	if err != nil {
 		return n.streamFailed(err)
 	}
-	r := streamReport{Event: "began", Session: conn.TSI().String()}
+	r := streamReport{Event: "began", Time: time.Now(), Session: conn.TSI().String()}
 	n.report.Write(r)
 	if o.verbose {
 		n.display.Printf("session %s to %v", r.Session, o.endpoint)
@@ -65,6 +66,7 @@ func sendStream(ctx context.Context, o *options, stdin io.Reader, stdout, stderr
 		return n.streamFailed(err)
 	}
 	s := conn.Stats()
+	r.Time = time.Now()
 	r.Event, r.Seconds, r.ODATA, r.RDATA, r.NAKs = "done", time.Since(start).Seconds(), s.ODATA, s.RDATA, s.NAKs
 	n.report.Write(r)
 	if o.verbose {
@@ -105,7 +107,7 @@ func (n *narrator) copy(conn *pgm.Conn, in io.Reader, r *streamReport) error {
 type onlyWriter struct{ io.Writer }
 
 func (n *narrator) streamFailed(err error) int {
-	n.report.Write(map[string]any{"event": "error", "error": err.Error()})
+	n.report.Write(console.NewErrorReport(err))
 	if errors.Is(err, context.Canceled) {
 		n.display.Printf("interrupted: the receivers were told")
 	} else {

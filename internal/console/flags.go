@@ -44,6 +44,14 @@ func Complaint(err error) string {
 				if i := strings.Index(name, "--"); i > 0 {
 					name = name[i:]
 				}
+				value := strings.TrimPrefix(err.Error(), "invalid argument ")
+				value, _, _ = strings.Cut(value, ` for "`)
+				switch {
+				case strings.HasPrefix(reason, "time: "):
+					reason = value + " is not a duration such as 30s or 5m"
+				case strings.HasPrefix(reason, "strconv."):
+					reason = value + " is not a number"
+				}
 				return name + ": " + reason
 			}
 		}

@@ -83,6 +83,14 @@ func Plural(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
+// Entries says how many files and directories there are.
+func Entries(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return strconv.Itoa(n) + " files and directories"
+}
+
 // Visible returns s with what could disturb a terminal made harmless: names come from elsewhere.
 func Visible(s string) string {
 	plain := true

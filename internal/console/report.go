@@ -4,7 +4,20 @@ import (
 	"encoding/json"
 	"io"
 	"sync"
+	"time"
 )
+
+// ErrorReport is the report of an error that ends a program.
+type ErrorReport struct {
+	Event string    `json:"event"`
+	Time  time.Time `json:"time"`
+	Error string    `json:"error"`
+}
+
+// NewErrorReport returns the report of err.
+func NewErrorReport(err error) ErrorReport {
+	return ErrorReport{Event: "error", Time: time.Now(), Error: err.Error()}
+}
 
 // Report writes reports for machines: one JSON object a line. The zero Report writes nothing. It is safe for concurrent use.
 type Report struct {

@@ -29,12 +29,14 @@ const (
 	Waiting
 	// Done: the session is over. Objects, Bytes, Duration, Rate, Lost, Repaired; Err if it did not come to its end.
 	Done
+	// Listening: the receiver has joined the group and can write to its destination.
+	Listening
 )
 
 // String returns the kind in lower case, as reports for machines write it.
 func (k Kind) String() string {
 	names := [...]string{Began: "began", Progress: "progress", Complete: "complete", Refused: "refused", Failed: "failed",
-		Receipt: "receipt", NoReceiver: "no-receiver", Waiting: "waiting", Done: "done"}
+		Receipt: "receipt", NoReceiver: "no-receiver", Waiting: "waiting", Done: "done", Listening: "listening"}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]
 	}

@@ -82,6 +82,10 @@ func (in *inbox) Data(d receiver.Data) bool {
 		return in.record(&d)
 	}
 	p := in.layout.find(d.SQN)
+	if p == nil && d.Syn { // a file transfer begins with a record
+		in.spoil(ErrNotTransfer)
+		return true
+	}
 	if p == nil {
 		return in.strange(d.SQN)
 	}
@@ -326,6 +330,10 @@ func (in *inbox) End(reason receiver.End, reset packet.Reset) {
 	in.deafen()
 	switch reason {
 	case receiver.Finished:
+		if len(in.segments) == 0 {
+			in.blame(ErrNotTransfer)
+			break
+		}
 		in.blame(ErrLost) // of what is not settled
 	case receiver.Reset:
 		in.blame(&ResetError{reset.Code})

@@ -39,6 +39,8 @@ const (
 	// memory, and the loop does not wait here: when the writer lags, the goroutine that reads the socket runs out of batches first, and the
 	// kernel's receive buffer takes the load. That loses least: refusing a packet would cost a NAK, an NCF and a repair for each.
 	maxJobs = 128
+	// jobPlaces is how many placements a new job has room for: what a batch of datagrams usually brings.
+	jobPlaces = 256
 	// saveEvery is how often the states of unfinished files are written, and saveMin the size from which on it is worth it.
 	saveEvery = 2 * time.Second
 	saveMin   = 1 << 20
@@ -74,7 +76,7 @@ func (w *writer) newJob() *job {
 	case j := <-w.spare:
 		return j
 	default:
-		return new(job)
+		return &job{places: make([]placement, 0, jobPlaces)}
 	}
 }
 

@@ -79,6 +79,7 @@ func (r *receiving) run(ctx context.Context, ep pgm.Endpoint, c pgm.Config) erro
 	if err != nil {
 		return err
 	}
+	r.observer.note(Event{Kind: Listening})
 	err = r.steer(ctx)
 	r.loop.Close() // each session hears of its end
 	r.summary.Receiver = r.loop.Stats()

@@ -200,7 +200,7 @@ func (s *sending) steer() error {
 				s.opened = now
 				s.store.open()
 			case now.Sub(s.start) >= s.o.Timeout:
-				return fmt.Errorf("%w: %s has not begun", ErrMissing, strings.Join(missing, ", "))
+				return fmt.Errorf("%w: not begun: %s", ErrMissing, strings.Join(missing, ", "))
 			}
 		case s.sent.IsZero():
 		case s.ledger.waiting(now, s.o.Timeout):
