@@ -287,6 +287,19 @@ func TestStreamAndLines(t *testing.T) {
 	}
 }
 
+// A receiver of files that hears a stream says what it is, and goes on listening.
+func TestStreamWhereFilesAreExpected(t *testing.T) {
+	src, dir, e := t.TempDir(), t.TempDir(), endpoint()
+	write(t, src+"/file", []byte("x"))
+	r := start(t, nil, "pgmrecv", "-e", e, "-d", dir, "--once")
+	r.says("listening")
+	start(t, []byte("no file"), "pgmsend", "-e", e, "-")
+	r.says("sends no files but a stream")
+	start(t, nil, "pgmsend", "-e", e, "--expect", "1", src+"/file").exit(0)
+	r.exit(0)
+	same(t, dir+"/file", []byte("x"))
+}
+
 func TestTwoSendersIntoOneReceiver(t *testing.T) {
 	src, dir, e := t.TempDir(), t.TempDir(), endpoint()
 	a, b := content(2_000_000), content(2_000_001)
