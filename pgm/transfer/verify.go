@@ -13,8 +13,9 @@ type verifier struct {
 
 	mu     sync.Mutex
 	more   sync.Cond // there is something in queue, or closed is set
-	queue  []*part   // each once
-	files  int       // that are open in queue
+	queue  []*part   // each once; those before head have had their turn
+	head   int
+	files  int // that are open in queue
 	closed bool
 
 	buf     []byte
@@ -45,6 +46,23 @@ func (v *verifier) push(p *part) {
 		v.queue = append(v.queue, p)
 		v.more.Signal()
 	}
+}
+
+// pop returns what is first in the queue; nil if it is empty. The lock is held. The queue keeps its memory: it is emptied all the time.
+func (v *verifier) pop() *part {
+	if v.head == len(v.queue) {
+		return nil
+	}
+	p := v.queue[v.head]
+	v.queue[v.head] = nil
+	v.head++
+	if v.head > len(v.queue)/2 {
+		n := copy(v.queue, v.queue[v.head:])
+		clear(v.queue[n:])
+		v.queue, v.head = v.queue[:n], 0
+	}
+	p.queued = false
+	return p
 }
 
 // advance says that the first frontier octets of p are written.
@@ -93,17 +111,14 @@ func (v *verifier) close() {
 func (v *verifier) run() {
 	for {
 		v.mu.Lock()
-		for len(v.queue) == 0 && !v.closed {
+		p := v.pop()
+		for ; p == nil && !v.closed; p = v.pop() {
 			v.more.Wait()
 		}
-		if len(v.queue) == 0 {
+		if p == nil {
 			v.mu.Unlock()
 			break
 		}
-		p := v.queue[0]
-		v.queue[0] = nil
-		v.queue = v.queue[1:]
-		p.queued = false
 		frontier, complete, known, f := p.frontier, p.complete, p.hasDigest, p.file
 		if p.file = nil; f != nil {
 			v.files--
