@@ -44,8 +44,8 @@ const (
 // above their goals, and low enough that the losses are the net's and not
 // those of a receive buffer that nobody empties.
 var cells = []Cell{
-	{Name: "n1-loss0", Receivers: 1, Size: oneGiB, Rate: "8G", Goal: 4000},
-	{Name: "n3-loss0", Receivers: 3, Size: oneGiB, Rate: "4G", Goal: 2000},
+	{Name: "n1-loss0", Receivers: 1, Size: oneGiB, Rate: "6G", Goal: 4000},
+	{Name: "n3-loss0", Receivers: 3, Size: oneGiB, Rate: "3G", Goal: 2000},
 	{Name: "n1-loss1", Receivers: 1, Loss: 1, Size: oneGiB, Rate: "2400M", Goal: 2000},
 	{Name: "n3-loss1", Receivers: 3, Loss: 1, Size: oneGiB, Rate: "1200M", Goal: 1000},
 	{Name: "n1-loss5", Receivers: 1, Loss: 5, Size: oneGiB, Rate: "2G", Goal: 1515},

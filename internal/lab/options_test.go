@@ -28,7 +28,7 @@ func TestFlagsShapeTheCells(t *testing.T) {
 		{"a rate for a cell of the table", "--cell n1-loss0 --rate 3G",
 			Cell{Name: "n1-loss0", Receivers: 1, Size: oneGiB, Rate: "3G", Goal: 4000}},
 		{"MTU frames, size, sparse", "--cell n1-loss0 --mtu-frames --size 20GB --sparse",
-			Cell{Name: "n1-loss0", Receivers: 1, Size: 20e9, Sparse: true, MTUFrames: true, Rate: "8G", Goal: 4000}},
+			Cell{Name: "n1-loss0", Receivers: 1, Size: 20e9, Sparse: true, MTUFrames: true, Rate: "6G", Goal: 4000}},
 		{"own cell", "--receivers 2 --loss 0.5",
 			Cell{Name: "n2-loss0.5", Receivers: 2, Loss: 0.5, Size: oneGiB, Rate: defaultOwnRate}},
 		{"own cell with an uplink: rate below it", "--uplink 100mbit",
