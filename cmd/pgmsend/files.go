@@ -73,6 +73,9 @@ func (n *narrator) observe(e transfer.Event) {
 			say("no receiver has answered so far; waiting for %s", n.awaited(e))
 		}
 	case transfer.Waiting:
+		if n.present(e) >= e.Expected && e.Bytes > 0 {
+			break // all have finished, not all with everything: the end tells
+		}
 		say("%d of %d receivers %s; waiting for %s", n.present(e), e.Expected, n.doing(e), n.awaited(e))
 	case transfer.Receipt:
 		n.receipt(e.Receiver)

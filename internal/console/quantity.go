@@ -85,7 +85,10 @@ func Plural(n int, noun string) string {
 
 // Entries says how many files and directories there are.
 func Entries(n int) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "no file"
+	case 1:
 		return "1 file"
 	}
 	return strconv.Itoa(n) + " files and directories"

@@ -33,10 +33,11 @@ func TestFormat(t *testing.T) {
 		FormatSize(20 << 40):                    "20.0 TiB",
 		FormatDuration(1500 * time.Millisecond): "1.50 s",
 		FormatDuration(90 * time.Second):        "1m30s",
-		Plural(1, "file"):                       "1 file",
-		Plural(0, "receiver"):                   "0 receivers",
-		Visible("a b"):                          "a b",
-		Visible("a\x1b[2Jb"):                    `"a\x1b[2Jb"`,
+		Entries(0):                              "no file", Entries(1): "1 file", Entries(2): "2 files and directories",
+		Plural(1, "file"):     "1 file",
+		Plural(0, "receiver"): "0 receivers",
+		Visible("a b"):        "a b",
+		Visible("a\x1b[2Jb"):  `"a\x1b[2Jb"`,
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
