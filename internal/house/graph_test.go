@@ -10,8 +10,8 @@ import (
 // rows is the drawing of ARCHITECTURE.md, from the programs down to what everything stands on. A package imports packages of
 // rows below its own, and no others of the module. A name that ends in a slash stands for all that is below it.
 var rows = [][]string{
-	{"cmd/", "examples/", "conformance", "internal/lab", "internal/house", "internal/testreport"},
-	{"internal/console"},
+	{"cmd/", "examples/", "internal/lab", "internal/house", "internal/testreport"},
+	{"internal/console", "conformance"},
 	{"pgm/transfer", "vsync"},
 	{"pgm", "internal/sim"},
 	{"pgm/source", "pgm/receiver", "pgm/element", "pcap"},
