@@ -26,6 +26,9 @@ type Packet struct {
 	Source netip.Addr   // of the data, not of the packet
 	Group  netip.Addr   // that the data is sent to
 	List   []packet.SQN // OPT_NAK_LIST: up to MaxList more, ascending when sent [9.3-03]; in the order received when parsed
+	// Extra is further options to send, encoded as packet.AppendOption does it, those that are network-significant first. They follow
+	// OPT_NAK_LIST: OpenPGM does not look at the last of several options, where it would miss the list. Parse leaves it empty.
+	Extra []byte
 }
 
 // Append appends the whole packet to b: the header h, whose type is TypeNAK, TypeNNAK or TypeNCF, p, and the checksum. An NCF made
@@ -37,13 +40,16 @@ func Append(b []byte, h packet.Header, p *Packet) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(p.SQN))
 	b = packet.AppendNLA(b, p.Source)
 	b = packet.AppendNLA(b, p.Group)
-	if list := p.List[:min(len(p.List), MaxList)]; len(list) > 0 {
+	if list := p.List[:min(len(p.List), MaxList)]; len(list) > 0 || len(p.Extra) > 0 {
 		at := len(b) - start
 		b = packet.BeginOptions(b)
-		b = append(b, byte(packet.OptNAKList), byte(4+4*len(list)), 0, 0)
-		for _, s := range list {
-			b = binary.BigEndian.AppendUint32(b, uint32(s))
+		if len(list) > 0 {
+			b = append(b, byte(packet.OptNAKList), byte(4+4*len(list)), 0, 0)
+			for _, s := range list {
+				b = binary.BigEndian.AppendUint32(b, uint32(s))
+			}
 		}
+		b = append(b, p.Extra...)
 		packet.EndOptions(b[start:], at)
 	}
 	packet.Seal(b[start:])
@@ -53,8 +59,11 @@ func Append(b []byte, h packet.Header, p *Packet) []byte {
 // Len returns how many octets Append appends for p.
 func (p *Packet) Len() int {
 	n := packet.HeaderLen + 4 + packet.NLALen(p.Source) + packet.NLALen(p.Group)
+	if len(p.List) > 0 || len(p.Extra) > 0 {
+		n += 4 + len(p.Extra)
+	}
 	if list := min(len(p.List), MaxList); list > 0 {
-		n += 4 + 4 + 4*list
+		n += 4 + 4*list
 	}
 	return n
 }
@@ -63,7 +72,7 @@ func (p *Packet) Len() int {
 // so that a Packet that is used again does not allocate; a packet without OPT_NAK_LIST leaves it empty. The option list is
 // returned for those who look for other options in it; it aliases body.
 func (p *Packet) Parse(h *packet.Header, body []byte) (opts []byte, err error) {
-	p.List = p.List[:0]
+	p.List, p.Extra = p.List[:0], nil
 	switch h.Type {
 	case packet.TypeNAK, packet.TypeNNAK, packet.TypeNCF:
 	default:

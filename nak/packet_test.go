@@ -52,7 +52,14 @@ var formats = []struct {
 		"1d4c 1234 08 00 0000 0a1b2c3d4e5f 0000  00000001 0001 0000 c0000201 0002 0000 ff080000000000000000000000000001"},
 	{"full list", packet.Upstream(packet.TypeNAK, tsi, dest), Packet{SQN: 0xffff_ffef, Source: src4, Group: grp4, List: fullNL},
 		"1d4c 1234 08 03 0000 0a1b2c3d4e5f 0000  ffffffef 0001 0000 c0000201 0001 0000 efc04d47  00040100 82fc0000" + hexList(fullNL)},
+	{"another option", packet.Downstream(packet.TypeNCF, tsi, dest), Packet{SQN: 42, Source: src4, Group: grp4, Extra: unreachable},
+		"1234 1d4c 0a 03 0000 0a1b2c3d4e5f 0000  0000002a 0001 0000 c0000201 0001 0000 efc04d47  00040008 8b040000"},
+	{"a list and another option", packet.Downstream(packet.TypeNCF, tsi, dest),
+		Packet{SQN: 42, Source: src4, Group: grp4, List: []packet.SQN{43}, Extra: unreachable},
+		"1234 1d4c 0a 03 0000 0a1b2c3d4e5f 0000  0000002a 0001 0000 c0000201 0001 0000 efc04d47  00040010 02080000 0000002b 8b040000"},
 }
+
+var unreachable = packet.AppendOption(nil, packet.OptNbrUnreach, 0)
 
 func hexList(list []packet.SQN) string {
 	var b strings.Builder
