@@ -17,7 +17,7 @@ var rows = [][]string{
 	{"pgm/source", "pgm/receiver", "pgm/element", "pcap"},
 	{"ncf"},
 	{"spm", "nak", "fec", "congestion", "pgm/poll", "internal/window"},
-	{"pgm/packet", "mld", "internal/netio"},
+	{"pgm/packet", "mld", "internal/netio", "internal/script"},
 }
 
 // keepers says which packages alone import what has one place in the house.

@@ -2,22 +2,18 @@ package poll
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/internal/script"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the scripts in testdata anew with what the code does")
 
 // stage is one of the engines, which the first command of a script chooses, and what it did.
 type stage struct {
@@ -276,40 +272,22 @@ func (st *stage) advance(d time.Duration) {
 	}
 }
 
-// TestScripts plays testdata/*.txt: lines of comment or command, "----", and what the engine did.
+// Run has the first command choose the engine, and does what the others say.
+func (st *stage) Run(line string) {
+	if st.child == nil && st.poller == nil && st.tuner == nil && st.receiver == nil {
+		st.cast(strings.Fields(line))
+		return
+	}
+	st.run(line)
+}
+
+// Output returns what the engine did.
+func (st *stage) Output() string {
+	defer st.out.Reset()
+	return st.out.String()
+}
+
+// TestScripts plays testdata/*.txt.
 func TestScripts(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.txt")
-	if len(files) == 0 {
-		t.Fatal("no scripts")
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			b, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			story, _, _ := strings.Cut(string(b), "----\n")
-			st := &stage{t: t, rng: newRand(), now: start}
-			started := false
-			for line := range strings.Lines(story) {
-				line = strings.TrimSpace(line)
-				switch {
-				case line == "" || line[0] == '#':
-				case !started:
-					st.cast(strings.Fields(line))
-					started = true
-				default:
-					st.run(line)
-				}
-			}
-			got := story + "----\n" + st.out.String()
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(b) {
-				t.Errorf("%s:\ngot\n%s\nwant\n%s", file, got, b)
-			}
-		})
-	}
+	script.Play(t, "testdata/*.txt", func(t *testing.T) script.Stage { return &stage{t: t, rng: newRand(), now: start} })
 }

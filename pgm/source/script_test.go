@@ -1,25 +1,20 @@
 package source
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/internal/script"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/spm"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the scripts in testdata anew with what the code does")
 
 // stage is a Source, the store it sends from, and what it did.
 type stage struct {
@@ -30,9 +25,9 @@ type stage struct {
 	out   bytes.Buffer
 }
 
-// newStage makes a source as the first line of a script says: words such as "rate 100000", "join", "first 7".
-func newStage(t testing.TB, words []string) *stage {
-	st := &stage{t: t, store: &fake{first: 1, next: 1, trail: 1}, now: start}
+// open makes a source as the first line of a script says: words such as "rate 100000", "join", "first 7".
+func (st *stage) open(words []string) {
+	st.store, st.now = &fake{first: 1, next: 1, trail: 1}, start
 	c := testConfig(st.store)
 	c.Rand = nil // the first SPM has number 0
 	c.Report = func(_ time.Time, from netip.AddrPort, body []byte) {
@@ -61,12 +56,11 @@ func newStage(t testing.TB, words []string) *stage {
 		case "repairs":
 			c.MaxRepairs = int(st.num(words[i]))
 		default:
-			t.Fatalf("script: source %q?", words[i-1])
+			st.t.Fatalf("script: source %q?", words[i-1])
 		}
 	}
 	c.First = st.store.first
-	st.s = newSource(t, c)
-	return st
+	st.s = newSource(st.t, c)
 }
 
 func (st *stage) num(w string) packet.SQN {
@@ -248,64 +242,26 @@ func (st *stage) run(line string) {
 	}
 }
 
-// TestScripts plays testdata/*.txt: lines of comment or command, "----", and what the source did. A first command "source" says
-// how it is configured. Commands up to "----" happen at once; packets leave when time advances.
+// Run makes the source with the first command, and does what the others say.
+func (st *stage) Run(line string) {
+	if words := strings.Fields(line); words[0] == "source" {
+		st.open(words[1:])
+		return
+	}
+	if st.s == nil {
+		st.open(nil)
+	}
+	st.run(line)
+}
+
+// Output returns what the source did.
+func (st *stage) Output() string {
+	defer st.out.Reset()
+	return st.out.String()
+}
+
+// TestScripts plays testdata/*.txt. A first command "source" says how the source is configured. Commands up to "----" happen at once;
+// packets leave when time advances.
 func TestScripts(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.txt")
-	if len(files) == 0 {
-		t.Fatal("no scripts")
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got bytes.Buffer
-			var st *stage
-			inOutput := false
-			flush := func() {
-				if st != nil && inOutput {
-					got.Write(st.out.Bytes())
-					st.out.Reset()
-				}
-			}
-			sc := bufio.NewScanner(bytes.NewReader(want))
-			for sc.Scan() {
-				line := sc.Text()
-				switch words := strings.Fields(line); {
-				case inOutput && line != "":
-					continue // the old output
-				case line == "":
-					flush()
-					inOutput = false
-					got.WriteString("\n")
-				default:
-					got.WriteString(line + "\n")
-					switch {
-					case line == "----":
-						inOutput = true
-					case strings.HasPrefix(line, "#"):
-					case words[0] == "source":
-						st = newStage(t, words[1:])
-					default:
-						if st == nil {
-							st = newStage(t, nil)
-						}
-						st.run(line)
-					}
-				}
-			}
-			flush()
-			if *rewrite {
-				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if !bytes.Equal(got.Bytes(), want) {
-				t.Errorf("%s: the source did something else (-rewrite accepts it):\n%s", file, got.Bytes())
-			}
-		})
-	}
+	script.Play(t, "testdata/*.txt", func(t *testing.T) script.Stage { return &stage{t: t} })
 }
