@@ -54,6 +54,7 @@ type Schedule struct {
 	ambient   time.Time     // when the next ambient SPM is due
 	heartbeat time.Time     // IHB_TMR: when the next heartbeat is due
 	interval  time.Duration // what IHB_TMR was set to
+	waits     bool          // data waits for the rate: no heartbeat is due
 	urgent    time.Time     // since when an SPM is due for another reason; zero: none
 	restart   bool          // the urgent SPM resets the heartbeat [9.7.2-02]
 	last      time.Time     // when the last SPM left; zero: none has
@@ -72,6 +73,16 @@ func NewSchedule(c ScheduleConfig, now time.Time) *Schedule {
 func (s *Schedule) DataSent(now time.Time) {
 	s.interval = s.c.IHBMin
 	s.heartbeat = now.Add(s.interval)
+}
+
+// DataWaits says whether there is data that will leave as soon as the rate allows. While there is, no heartbeat is due: heartbeats are
+// for when no data is being sent, so that the loss of the last is noticed [5.1.5-01]; before a packet that would be noticed by the next
+// one, they would only take of the rate that this one waits for. Ambient SPMs go on [5.1.4-01].
+func (s *Schedule) DataWaits(now time.Time, waits bool) {
+	if s.waits && !waits && s.heartbeat.Before(now) {
+		s.DataSent(now) // it was given up: what left before it is the tail now
+	}
+	s.waits = waits
 }
 
 // Requested says that an SPMR came. It makes an SPM due, and reports true, unless one left within the last IHB_MIN: that one
@@ -95,7 +106,7 @@ func (s *Schedule) Due(now time.Time) bool { return !now.Before(s.Next()) }
 
 // Sent says that an SPM left.
 func (s *Schedule) Sent(now time.Time) {
-	if !now.Before(s.heartbeat) { // [5.1.5-03]
+	if !s.waits && !now.Before(s.heartbeat) { // [5.1.5-03]
 		s.interval = min(2*s.interval, s.c.IHBMax)
 		s.heartbeat = now.Add(s.interval)
 	}
@@ -115,7 +126,7 @@ func (s *Schedule) Sent(now time.Time) {
 // Next returns when Due will be true.
 func (s *Schedule) Next() time.Time {
 	next := s.ambient
-	if s.heartbeat.Before(next) {
+	if !s.waits && s.heartbeat.Before(next) {
 		next = s.heartbeat
 	}
 	if !s.urgent.IsZero() && s.urgent.Before(next) {

@@ -106,6 +106,32 @@ func TestSendNowRestartsHeartbeat(t *testing.T) {
 	}
 }
 
+// While data waits for the rate, ambient SPMs leave and heartbeats do not; they begin when it has left, or was given up [5.1.5-01].
+func TestNoHeartbeatsBeforeDataThatWaits(t *testing.T) {
+	c := ScheduleConfig{Ambient: 500 * ms, IHBMin: 100 * ms, IHBMax: 800 * ms}
+	s := NewSchedule(c, start)
+	s.DataWaits(start, true)
+	want(t, play(s, 1200*ms), 0, 500*ms, 1000*ms)
+	now := start.Add(1200 * ms)
+	s.DataSent(now)
+	s.DataWaits(now, false)
+	if got := s.Next().Sub(now); got != 100*ms {
+		t.Errorf("after the data: the next SPM is due after %v, want IHB_MIN", got)
+	}
+	s = NewSchedule(c, start)
+	s.DataWaits(start, true)
+	want(t, play(s, 300*ms), 0)
+	now = start.Add(300 * ms)
+	s.DataWaits(now, false)
+	if got := s.Next().Sub(now); got != 100*ms {
+		t.Errorf("data given up: the next SPM is due after %v, want IHB_MIN", got)
+	}
+	s.DataWaits(now.Add(50*ms), false) // to say it again puts nothing off
+	if got := s.Next().Sub(now); got != 100*ms {
+		t.Errorf("said twice: the next SPM is due after %v, want IHB_MIN", got)
+	}
+}
+
 // A source that was stopped does not make up for the SPMs it missed.
 func TestStallIsNotMadeUpFor(t *testing.T) {
 	s := NewSchedule(ScheduleConfig{Ambient: 100 * ms, IHBMin: 100 * ms, IHBMax: 100 * ms}, start)
