@@ -22,9 +22,14 @@ type Cell struct {
 	MTUFrames bool    // switch GSO and GRO of the devices off; loss does so always
 	Size      int64   // bytes of the file
 	Sparse    bool    // the file is made of holes
-	Rate      string  // pgmsend's --rate
+	Rate      string  // pgmsend's --rate; "": it finds its own
 	UFTPRate  int     // uftp's -R in kbit/s; 0: -1, as fast as it can
+	PGMRate   float64 // OpenPGM's rate in Mbit/s; 0: it does not run
 	Goal      float64 // goodput to reach, in Mbit/s; 0: only complete
+
+	Burst int    // losses come so many in a row; 0: each on its own
+	TCP   int    // TCP flows that compete on the sender's uplink, all to the first receiver
+	Slow  string // limit of the last receiver's link as tc writes it; "": none
 
 	// What happens to the last receiver: it is started Late after the sender,
 	// or stopped (SIGSTOP) for Stop in the middle of the transfer. Peers do
@@ -35,8 +40,10 @@ type Cell struct {
 
 const (
 	oneGiB         = 1 << 30
+	halfGiB        = oneGiB / 2
 	maxReceivers   = 64
 	behaviourSize  = 100e6
+	payloadName    = "payload.bin"
 	defaultOwnRate = "1G"
 )
 
@@ -44,14 +51,27 @@ const (
 // above their goals, and low enough that the losses are the net's and not
 // those of a receive buffer that nobody empties.
 var cells = []Cell{
-	{Name: "n1-loss0", Receivers: 1, Size: oneGiB, Rate: "6G", Goal: 4000},
-	{Name: "n3-loss0", Receivers: 3, Size: oneGiB, Rate: "3G", Goal: 2000},
-	{Name: "n1-loss1", Receivers: 1, Loss: 1, Size: oneGiB, Rate: "2400M", Goal: 2000},
-	{Name: "n3-loss1", Receivers: 3, Loss: 1, Size: oneGiB, Rate: "1200M", Goal: 1000},
-	{Name: "n1-loss5", Receivers: 1, Loss: 5, Size: oneGiB, Rate: "2G", Goal: 1515},
-	{Name: "n3-loss5", Receivers: 3, Loss: 5, Size: oneGiB, Rate: "1G", Goal: 671},
-	{Name: "n3-up500-loss0", Receivers: 3, Uplink: "500mbit", Size: oneGiB, Rate: "490M", UFTPRate: 480_000, Goal: 465},
-	{Name: "n3-up500-loss1", Receivers: 3, Loss: 1, Uplink: "500mbit", Size: oneGiB, Rate: "490M", UFTPRate: 480_000, Goal: 445},
+	{Name: "n1-loss0", Receivers: 1, Size: oneGiB, Rate: "6G", PGMRate: 2400, Goal: 4000},
+	{Name: "n3-loss0", Receivers: 3, Size: oneGiB, Rate: "3G", PGMRate: 1130, Goal: 2000},
+	{Name: "n1-loss1", Receivers: 1, Loss: 1, Size: oneGiB, Rate: "2400M", PGMRate: 1600, Goal: 2000},
+	{Name: "n3-loss1", Receivers: 3, Loss: 1, Size: oneGiB, Rate: "1200M", PGMRate: 610, Goal: 1000},
+	{Name: "n1-loss5", Receivers: 1, Loss: 5, Size: oneGiB, Rate: "2G", PGMRate: 1240, Goal: 1515},
+	{Name: "n3-loss5", Receivers: 3, Loss: 5, Size: oneGiB, Rate: "1G", PGMRate: 400, Goal: 671},
+	{Name: "n3-up500-loss0", Receivers: 3, Uplink: "500mbit", Size: oneGiB, Rate: "490M", UFTPRate: 480_000, PGMRate: 455, Goal: 465},
+	{Name: "n3-up500-loss1", Receivers: 3, Loss: 1, Uplink: "500mbit", Size: oneGiB, Rate: "490M", UFTPRate: 480_000, PGMRate: 415, Goal: 445},
+	{Name: "n1-mtu", Receivers: 1, MTUFrames: true, Size: oneGiB, PGMRate: 2400},
+	{Name: "n3-mtu", Receivers: 3, MTUFrames: true, Size: oneGiB, PGMRate: 1130},
+	{Name: "n3-loss01", Receivers: 3, Loss: 0.1, Size: oneGiB, PGMRate: 1100},
+	{Name: "n3-burst1", Receivers: 3, Loss: 1, Burst: 20, Size: oneGiB, PGMRate: 600},
+	{Name: "n10-loss0", Receivers: 10, Size: halfGiB, PGMRate: 400},
+	{Name: "n10-loss1", Receivers: 10, Loss: 1, Size: halfGiB, PGMRate: 200},
+	{Name: "n3-up100", Receivers: 3, Uplink: "100mbit", Size: behaviourSize, UFTPRate: 96_000, PGMRate: 95},
+	{Name: "n3-up1000", Receivers: 3, Uplink: "1gbit", Size: oneGiB, UFTPRate: 960_000, PGMRate: 950},
+	{Name: "n3-up100-tcp1", Receivers: 3, Uplink: "100mbit", TCP: 1, Size: behaviourSize},
+	{Name: "n3-up100-tcp4", Receivers: 3, Uplink: "100mbit", TCP: 4, Size: behaviourSize / 2},
+	{Name: "n3-up1000-tcp1", Receivers: 3, Uplink: "1gbit", TCP: 1, Size: oneGiB},
+	{Name: "n3-up1000-tcp4", Receivers: 3, Uplink: "1gbit", TCP: 4, Size: halfGiB},
+	{Name: "n3-slow", Receivers: 3, Uplink: "500mbit", Slow: "50mbit", Size: behaviourSize * 2},
 	{Name: "late", Receivers: 1, Size: behaviourSize, Rate: "400M", Late: time.Second},
 	{Name: "stop", Receivers: 1, Size: behaviourSize, Rate: "400M", Stop: 2 * time.Second},
 }
@@ -103,10 +123,11 @@ func customCell(receivers int, loss float64, uplink string) (Cell, error) {
 
 // superPackets says whether devices may pass on packets of up to 64 KiB. With
 // loss they may not: the hook would drop 44 packets at once.
-func (c Cell) superPackets() bool { return !c.MTUFrames && c.Loss == 0 }
+func (c Cell) superPackets() bool { return !c.MTUFrames && c.Loss == 0 && c.Slow == "" }
 
-// behaviour says that the cell is about what a receiver does, not about speed.
-func (c Cell) behaviour() bool { return c.Late > 0 || c.Stop > 0 }
+// behaviour says that the cell is about how our programs treat others, or what a
+// receiver does, not about speed: peers do not run it.
+func (c Cell) behaviour() bool { return c.Late > 0 || c.Stop > 0 || c.TCP > 0 || c.Slow != "" }
 
 // frames names what is on the wire, for the table.
 func (c Cell) frames() string {
@@ -128,8 +149,17 @@ func printCells(w io.Writer, cells []Cell) {
 		if c.Stop > 0 {
 			what = append(what, fmt.Sprintf("last receiver stopped for %v", c.Stop))
 		}
+		if c.Burst > 0 {
+			what = append(what, fmt.Sprintf("%d losses in a row", c.Burst))
+		}
+		if c.TCP > 0 {
+			what = append(what, fmt.Sprintf("%d TCP flows on the uplink", c.TCP))
+		}
+		if c.Slow != "" {
+			what = append(what, "last receiver's link limited to "+c.Slow)
+		}
 		fmt.Fprintf(t, "%s\t%d\t%v\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, c.Receivers, c.Loss, c.frames(),
-			orDash(c.Uplink), formatSize(c.Size), c.Rate, orDash(goalText(c.Goal)), strings.Join(what, ", "))
+			orDash(c.Uplink), formatSize(c.Size), orDash(c.Rate), orDash(goalText(c.Goal)), strings.Join(what, ", "))
 	}
 	t.Flush()
 }
@@ -175,6 +205,11 @@ func (b *bench) cell(ctx context.Context, c Cell) (err error) {
 			return err
 		}
 	}
+	if c.Slow != "" {
+		if err := r.limitReceiver(ctx, c.Receivers, c.Slow); err != nil {
+			return err
+		}
+	}
 	for k := range b.runs {
 		for i := range programs {
 			// Whoever goes first changes from run to run, so that none has
@@ -205,7 +240,7 @@ func (b *bench) preparePayload(ctx context.Context, c Cell) error {
 		b.payload = nil
 	}
 	b.report.say("making a file of %s", formatSize(c.Size))
-	p, err := newPayload(ctx, filepath.Join(b.scratch, "payload.bin"), c.Size, c.Sparse)
+	p, err := newPayload(ctx, filepath.Join(b.scratch, payloadName), c.Size, c.Sparse)
 	if err != nil {
 		return err
 	}

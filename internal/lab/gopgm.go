@@ -42,8 +42,10 @@ func (g *gopgm) receiver(_ Cell, _ int, dir string) []string {
 }
 
 func (g *gopgm) sender(c Cell, file string) []string {
-	argv := []string{filepath.Join(g.bin, "pgmsend"), "-e", gopgmEndpoint, "--rate", c.Rate, "--json",
-		"--timeout", g.timeout.String()}
+	argv := []string{filepath.Join(g.bin, "pgmsend"), "-e", gopgmEndpoint, "--json", "--timeout", g.timeout.String()}
+	if c.Rate != "" {
+		argv = append(argv, "--rate", c.Rate)
+	}
 	if c.Late > 0 {
 		// To expect a receiver would be to wait for it before the data, and
 		// the question is what it gets when the data did not wait.

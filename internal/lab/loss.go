@@ -25,18 +25,19 @@ type portCount struct {
 }
 
 // setLoss makes the port of each receiver drop multicast packets at random,
-// independently of the other ports, and sets the counters to zero. Unicast, such
+// independently of the other ports, each packet on its own or so many in a row,
+// and sets the counters to zero. Unicast, such
 // as NAKs on their way to the sender, is left alone. With percent 0 there are no
 // hooks, since they cost time.
-func (r *rig) setLoss(ctx context.Context, percent float64) error {
-	script := lossScript(r.receivers, percent)
+func (r *rig) setLoss(ctx context.Context, percent float64, burst int) error {
+	script := lossScript(r.receivers, percent, burst)
 	_, err := commandOutput(ctx, []byte(script), "ip", "netns", "exec", r.bridge(), "nft", "-f", "-")
 	return err
 }
 
 // lossScript is the nftables text for a loss. Adding the table before it is
 // deleted makes the script right whether or not the table is there.
-func lossScript(receivers int, percent float64) string {
+func lossScript(receivers int, percent float64, burst int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "add table netdev %s\ndelete table netdev %[1]s\n", lossTable)
 	limit := int(math.Round(percent / 100 * lossScale))
@@ -47,7 +48,14 @@ func lossScript(receivers int, percent float64) string {
 	for i := 1; i <= receivers; i++ {
 		fmt.Fprintf(&b, "\tchain to%d {\n", i)
 		fmt.Fprintf(&b, "\t\ttype filter hook egress device %q priority 0; policy accept;\n", bridgePort(i))
-		fmt.Fprintf(&b, "\t\tip daddr 239.0.0.0/8 counter numgen random mod %d < %d counter drop\n", lossScale, limit)
+		draw := fmt.Sprintf("random mod %d < %d", lossScale, limit)
+		if burst > 0 {
+			// Counted, not drawn: a run of burst packets at the end of each period. The periods differ from port to port, by
+			// little, so that the runs of two receivers drift against each other.
+			period := int(math.Round(float64(burst)*100/percent)) + 7*(i-1)
+			draw = fmt.Sprintf("inc mod %d >= %d", period, period-burst)
+		}
+		fmt.Fprintf(&b, "\t\tip daddr 239.0.0.0/8 counter numgen %s counter drop\n", draw)
 		b.WriteString("\t}\n")
 	}
 	b.WriteString("}\n")

@@ -4,8 +4,19 @@ package main
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
+
+// Losses in a row are counted: 20 in every 2,000 are 1 %, and the ports do not lose the same ones for long.
+func TestLossScriptOfBursts(t *testing.T) {
+	got := lossScript(2, 1, 20)
+	for _, want := range []string{"numgen inc mod 2000 >= 1980", "numgen inc mod 2007 >= 1987"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s\nis not in\n%s", want, got)
+		}
+	}
+}
 
 func TestLossScriptHasOneDrawForEachReceiver(t *testing.T) {
 	const want = `add table netdev gopgm_lab
@@ -21,14 +32,14 @@ table netdev gopgm_lab {
 	}
 }
 `
-	if got := lossScript(2, 1.5); got != want {
+	if got := lossScript(2, 1.5, 0); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
 func TestNoLossNeedsNoHook(t *testing.T) {
 	const want = "add table netdev gopgm_lab\ndelete table netdev gopgm_lab\n"
-	if got := lossScript(3, 0); got != want {
+	if got := lossScript(3, 0, 0); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // measure prepares the machine, runs every cell, and reports also what was
 // measured before a failure.
 func measure(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) {
-	if err := checkTools(ctx, o.needsUFTP(), o.install, stderr); err != nil {
+	if err := checkTools(ctx, o.tools(), o.install, stderr); err != nil {
 		return err
 	}
 	lock, err := acquireLock(lockPath)

@@ -150,6 +150,12 @@ func (r *rig) limitUplink(ctx context.Context, rate string) error {
 		"tbf", "rate", rate, "burst", "256kb", "latency", "50ms")
 }
 
+// limitReceiver puts a token bucket on the way to receiver i, with a queue of 50 ms.
+func (r *rig) limitReceiver(ctx context.Context, i int, rate string) error {
+	return command(ctx, "tc", "-n", r.bridge(), "qdisc", "add", "dev", bridgePort(i), "root",
+		"tbf", "rate", rate, "burst", "64kb", "latency", "50ms")
+}
+
 // close removes the namespaces of the rig, and with them every device, route and
 // hook. It works also after an interrupt.
 func (r *rig) close() error {

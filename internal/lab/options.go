@@ -39,7 +39,11 @@ type labFlags struct {
 	receivers int
 	loss      float64
 	uplink    string
+	burst     int
+	tcp       int
+	slow      string
 	rate      string
+	pgmRate   float64
 	size      byteSize
 	sparse    bool
 	mtuFrames bool
@@ -53,14 +57,18 @@ func flagSet(o *options, f *labFlags) *pflag.FlagSet {
 	fs.StringSliceVarP(&f.names, "cell", "c", nil, "run only these cells (`NAME,...`); --list shows them")
 	fs.BoolVar(&o.list, "list", false, "print the cells that would run, and exit")
 	fs.IntVarP(&o.runs, "runs", "k", 1, "runs of each cell; the table has their median and minimum")
-	fs.StringVar(&f.rate, "rate", "", "pgmsend's --rate in every cell, in bits a second, such as 490M or 4G")
+	fs.StringVar(&f.rate, "rate", "", "pgmsend's --rate in every cell, in bits a second, such as 490M or 4G; auto: it finds its own")
 	fs.Var(&f.size, "size", "size of the file, such as 1GiB, 100MB or 20GB")
 	fs.BoolVar(&f.sparse, "sparse", false, "send a file of holes, with some random blocks")
 	fs.BoolVar(&f.mtuFrames, "mtu-frames", false, "switch GSO and GRO of the devices off also without loss")
 	fs.IntVarP(&f.receivers, "receivers", "n", 1, "a cell of your own: how many receivers")
 	fs.Float64Var(&f.loss, "loss", 0, "a cell of your own: loss on the way to each receiver, in percent")
 	fs.StringVar(&f.uplink, "uplink", "", "a cell of your own: limit of the sender's uplink, such as 500mbit")
-	fs.StringSliceVar(&o.peers, "peers", nil, "run these programs too, turn by turn (`uftp`), and print the ratio")
+	fs.IntVar(&f.burst, "burst", 0, "losses come so many in a row")
+	fs.IntVar(&f.tcp, "tcp", 0, "so many TCP flows (iperf3) compete on the sender's uplink")
+	fs.StringVar(&f.slow, "slow", "", "limit of the last receiver's link, such as 50mbit")
+	fs.Float64Var(&f.pgmRate, "openpgm-rate", 0, "OpenPGM's rate in every cell, in Mbit/s")
+	fs.StringSliceVar(&o.peers, "peers", nil, "run these programs too (`uftp,udpcast,openpgm`), turn by turn, and print the ratio to the best")
 	fs.BoolVar(&o.peersOnly, "peers-only", false, "run only the peers")
 	fs.StringVar(&o.bin, "bin", "", "directory that holds pgmsend and pgmrecv; default: build them")
 	fs.StringArrayVar(&o.sendFlags, "send-flag", nil, "one more argument for pgmsend; may be repeated")
@@ -109,13 +117,19 @@ func parseOptions(args []string) (*options, error) {
 		return nil, fmt.Errorf("--scratch %s: must be an absolute path", o.scratch)
 	}
 	for _, p := range o.peers {
-		if p != uftpName {
-			return nil, fmt.Errorf("--peers %s: unknown; there is %s", p, uftpName)
+		if peerTools[p] == nil {
+			return nil, fmt.Errorf("--peers %s: unknown; there are %s, %s and %s", p, uftpName, udpcastName, openpgmName)
 		}
 	}
 	own := fs.Changed("receivers") || fs.Changed("loss") || fs.Changed("uplink")
 	if own && len(f.names) > 0 {
 		return nil, errors.New("--receivers, --loss and --uplink make a cell of their own: leave out --cell")
+	}
+	if !own && (f.burst > 0 || f.tcp > 0 || f.slow != "") {
+		return nil, errors.New("--burst, --tcp and --slow are of a cell of your own: give --receivers, --loss or --uplink")
+	}
+	if f.burst < 0 || f.tcp < 0 || f.burst > 0 && f.loss == 0 {
+		return nil, errors.New("--burst needs a --loss above zero; --tcp must not be below zero")
 	}
 	var err error
 	if own {
@@ -131,7 +145,13 @@ func parseOptions(args []string) (*options, error) {
 	for i := range o.cells {
 		c := &o.cells[i]
 		if f.rate != "" {
-			c.Rate = f.rate
+			c.Rate = strings.TrimPrefix(f.rate, "auto")
+		}
+		if f.pgmRate > 0 {
+			c.PGMRate = f.pgmRate
+		}
+		if own {
+			c.Burst, c.TCP, c.Slow = f.burst, f.tcp, f.slow
 		}
 		if f.size > 0 {
 			c.Size = int64(f.size)
@@ -142,8 +162,17 @@ func parseOptions(args []string) (*options, error) {
 	return &o, nil
 }
 
-// needsUFTP says whether UFTP is one of the programs.
-func (o *options) needsUFTP() bool { return slices.Contains(o.peers, uftpName) }
+// tools returns what the cells and peers need besides the rig's.
+func (o *options) tools() []tool {
+	var ts []tool
+	for _, p := range o.peers {
+		ts = append(ts, peerTools[p]...)
+	}
+	if slices.ContainsFunc(o.cells, func(c Cell) bool { return c.TCP > 0 }) {
+		ts = append(ts, tcpTools...)
+	}
+	return ts
+}
 
 // programs returns what is to be measured, ours first, and builds ours.
 func (o *options) programs(ctx context.Context, scratch string) ([]program, error) {
@@ -164,8 +193,19 @@ func (o *options) programs(ctx context.Context, scratch string) ([]program, erro
 		}
 		ps = append(ps, &gopgm{bin: bin, timeout: o.timeout, sendFlags: o.sendFlags, recvFlags: o.recvFlags})
 	}
-	if o.needsUFTP() {
-		ps = append(ps, uftp{})
+	for _, name := range o.peers {
+		switch name {
+		case uftpName:
+			ps = append(ps, uftp{})
+		case udpcastName:
+			ps = append(ps, udpcast{})
+		case openpgmName:
+			peer, err := buildOpenPGM(ctx, scratch)
+			if err != nil {
+				return nil, fmt.Errorf("openpgm (Debian package libpgm-dev): %w", err)
+			}
+			ps = append(ps, peer)
+		}
 	}
 	return ps, nil
 }

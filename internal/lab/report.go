@@ -56,7 +56,11 @@ type summary struct {
 	NAKs         *int64   `json:"naks,omitempty"`
 	KernelDrops  *int64   `json:"kernel_drops,omitempty"`
 	Statuses     string   `json:"statuses"`
-	PeerRatio    *float64 `json:"peer_ratio,omitempty"` // median goodput over the peer's
+	Overhead     *float64 `json:"overhead_percent,omitempty"` // of what the sender's device sent, frames included, over the file
+	Reached      float64  `json:"reached_s,omitempty"`
+	TCPFlow      float64  `json:"tcp_mbit,omitempty"`
+	Others       float64  `json:"others_s,omitempty"`
+	PeerRatio    *float64 `json:"peer_ratio,omitempty"` // median goodput over the best peer's
 }
 
 func newReport(stdout, stderr io.Writer, asJSON bool) *report {
@@ -171,6 +175,14 @@ func summarise(c Cell, program string, runs []result) summary {
 	s.Repairs = medianCount(runs, func(x result) *int64 { return x.Repairs })
 	s.NAKs = medianCount(runs, func(x result) *int64 { return x.NAKs })
 	s.KernelDrops = medianCount(runs, func(x result) *int64 { return x.KernelDrops })
+	s.Reached = over(func(x result) float64 { return x.Reached })
+	s.TCPFlow = over(func(x result) float64 { return x.TCPFlow })
+	s.Others = over(func(x result) float64 { return x.Others })
+	// A device that takes packets of 64 KiB counts their headers once, and one that others use counts theirs too.
+	if !c.superPackets() && c.TCP == 0 {
+		o := over(func(x result) float64 { return 100 * (float64(x.Wire)/float64(x.Bytes) - 1) })
+		s.Overhead = &o
+	}
 	var statuses []string
 	for _, x := range runs {
 		if x.Complete {
@@ -202,7 +214,7 @@ func (x result) statuses() string {
 	return strconv.Itoa(x.SenderStatus) + "/" + strings.Join(rs, ",")
 }
 
-// compareWithPeer fills in how many times the peer's goodput ours is.
+// compareWithPeer fills in how many times the best peer's goodput ours is.
 func compareWithPeer(rows []summary) {
 	for i := range rows {
 		if rows[i].Program != gopgmName {
@@ -211,7 +223,9 @@ func compareWithPeer(rows []summary) {
 		for _, p := range rows {
 			if p.Program != gopgmName && p.Cell == rows[i].Cell && p.Goodput > 0 {
 				ratio := rows[i].Goodput / p.Goodput
-				rows[i].PeerRatio = &ratio
+				if rows[i].PeerRatio == nil || ratio < *rows[i].PeerRatio {
+					rows[i].PeerRatio = &ratio
+				}
 			}
 		}
 	}
@@ -220,7 +234,7 @@ func compareWithPeer(rows []summary) {
 // writeTable prints the rows for people.
 func writeTable(w io.Writer, rows []summary) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "cell\tprogram\tframes\t--rate\tcomplete\tMbit/s\tmin\tgoal\tx peer\tCPU s/GB send\trecv\tpeak MiB send\trecv\tdropped\t%\trepairs\tNAKs\tkernel drops\texit s/r\t")
+	fmt.Fprintln(t, "cell\tprogram\tframes\t--rate\tcomplete\tMbit/s\tmin\tgoal\tx peer\tCPU s/GB send\trecv\tpeak MiB send\trecv\tdropped\t%\trepairs\tNAKs\tkernel drops\twire +%\t90 % s\tTCP Mbit/s\tothers s\texit s/r\t")
 	for _, s := range rows {
 		goal := goalText(s.Goal)
 		if s.Goal > 0 && s.Goodput < s.Goal {
@@ -230,13 +244,18 @@ func writeTable(w io.Writer, rows []summary) {
 		if s.PeerRatio != nil {
 			ratio = fmt.Sprintf("%.2f", *s.PeerRatio)
 		}
+		overhead := "-"
+		if s.Overhead != nil {
+			overhead = fmt.Sprintf("%.1f", *s.Overhead)
+		}
 		if s.Seen > 0 {
 			percent = fmt.Sprintf("%.2f", 100*float64(s.Dropped)/float64(s.Seen))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d/%d\t%.0f\t%.0f\t%s\t%s\t%.2f\t%.2f\t%.1f\t%.1f\t%d\t%s\t%s\t%s\t%s\t%s\t\n",
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d/%d\t%.0f\t%.0f\t%s\t%s\t%.2f\t%.2f\t%.1f\t%.1f\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n",
 			s.Cell, s.Program, s.Frames, orDash(s.Rate), s.Complete, s.Runs, s.Goodput, s.GoodputMin, orDash(goal), orDash(ratio),
 			s.SenderCPU, s.ReceiverCPU, s.SenderPeak, s.ReceiverPeak, s.Dropped, orDash(percent),
-			countText(s.Repairs), countText(s.NAKs), countText(s.KernelDrops), s.Statuses)
+			countText(s.Repairs), countText(s.NAKs), countText(s.KernelDrops),
+			overhead, figureText(s.Reached), figureText(s.TCPFlow), figureText(s.Others), s.Statuses)
 	}
 	t.Flush()
 }
@@ -246,6 +265,14 @@ func goalText(goal float64) string {
 		return ""
 	}
 	return strconv.FormatFloat(goal, 'f', 0, 64)
+}
+
+// figureText writes a figure that is zero when there is none.
+func figureText(x float64) string {
+	if x == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", x)
 }
 
 func countText(n *int64) string {

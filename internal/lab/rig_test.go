@@ -135,7 +135,7 @@ func TestRigDropsWhatItSaysAndLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.setLoss(ctx, testLoss); err != nil {
+	if err := r.setLoss(ctx, testLoss, 0); err != nil {
 		t.Fatal(err)
 	}
 	group := netip.MustParseAddrPort(testGroup).Addr()
@@ -170,7 +170,7 @@ func TestRigDropsWhatItSaysAndLeavesNothing(t *testing.T) {
 		t.Errorf("sender's CPU time %v, peak %d: want both above zero", sender.cpu, sender.peak)
 	}
 
-	if err := r.setLoss(ctx, 0); err != nil {
+	if err := r.setLoss(ctx, 0, 0); err != nil {
 		t.Errorf("removing the hooks: %v", err)
 	}
 	if err := r.close(); err != nil {

@@ -24,8 +24,15 @@ var rigTools = []tool{
 	{"ethtool", "ethtool"},
 }
 
-// uftpTools are needed to run the peer UFTP.
-var uftpTools = []tool{{"uftp", "uftp"}, {"uftpd", "uftp"}}
+// peerTools are needed to run the peers.
+var peerTools = map[string][]tool{
+	uftpName:    {{"uftp", "uftp"}, {"uftpd", "uftp"}},
+	udpcastName: {{"udp-sender", "udpcast"}, {"udp-receiver", "udpcast"}},
+	openpgmName: {{"cc", "gcc"}, {"pkg-config", "pkg-config"}},
+}
+
+// tcpTools are needed for flows that compete.
+var tcpTools = []tool{{"iperf3", "iperf3"}}
 
 // errNotRoot says that the lab was started by an ordinary user.
 var errNotRoot = errors.New("network namespaces need root")
@@ -51,14 +58,11 @@ func installLine(tools []tool) []string {
 
 // checkTools makes sure that the lab can run at all, or says what it lacks. If
 // asked to, it installs what is missing.
-func checkTools(ctx context.Context, withUFTP, install bool, stderr io.Writer) error {
+func checkTools(ctx context.Context, more []tool, install bool, stderr io.Writer) error {
 	if os.Geteuid() != 0 {
 		return errNotRoot
 	}
-	tools := slices.Clone(rigTools)
-	if withUFTP {
-		tools = append(tools, uftpTools...)
-	}
+	tools := append(slices.Clone(rigTools), more...)
 	missing := missingTools(tools)
 	if len(missing) == 0 {
 		return nil

@@ -39,6 +39,9 @@ type program interface {
 	figures(sender []byte, receivers [][]byte) figures
 }
 
+// A stayer is a program whose sender repairs until it is told to end.
+type stayer interface{ senderStays() bool }
+
 // figures are what programs count themselves, over all receivers. Nil: unknown.
 type figures struct {
 	Sent        *int64 `json:"odata,omitempty"`
@@ -65,7 +68,11 @@ type result struct {
 	ReceiverPeak   []float64   `json:"receiver_peak_mib"`
 	SenderStatus   int         `json:"sender_status"`
 	ReceiverStatus []int       `json:"receiver_status"`
-	Ports          []portCount `json:"ports,omitempty"` // what the loss hooks saw
+	Ports          []portCount `json:"ports,omitempty"`    // what the loss hooks saw
+	Wire           int64       `json:"wire_bytes"`         // that the sender's device sent, frames included
+	Reached        float64     `json:"reached_s"`          // from the first data until 90 % of the rate of the later half
+	TCPFlow        float64     `json:"tcp_mbit,omitempty"` // of one of the flows that competed, on average
+	Others         float64     `json:"others_s,omitempty"` // when all but the last receiver had the file, if its link is slow
 	Problems       []string    `json:"problems,omitempty"`
 }
 
@@ -82,7 +89,7 @@ func (b *bench) transfer(ctx context.Context, r *rig, c Cell, prog program, numb
 	if err != nil {
 		return res, err
 	}
-	if err := r.setLoss(ctx, c.Loss); err != nil {
+	if err := r.setLoss(ctx, c.Loss, c.Burst); err != nil {
 		return res, err
 	}
 	if err := touchPages(ctx, dir, c.Size*int64(c.Receivers)); err != nil {
@@ -138,6 +145,8 @@ type transferRun struct {
 	file      string
 	sender    *process
 	receivers []*process
+	wire      *wireLog
+	flows     *tcpFlows
 	problems  []string
 }
 
@@ -161,11 +170,18 @@ func (t *transferRun) play(ctx context.Context) error {
 	}
 	t.waitJoined(ctx)
 	pause(ctx, t.prog.settle())
+	if c.TCP > 0 {
+		var err error
+		if t.flows, err = startTCPFlows(ctx, t.rig, c.TCP, t.logs); err != nil {
+			return err
+		}
+	}
 	sender, err := startProcess("sender", t.rig.host(0), filepath.Join(t.logs, "sender"), t.prog.sender(c, t.file))
 	if err != nil {
 		return err
 	}
 	t.sender = sender
+	t.wire = watchWire(sender)
 	if c.Late > 0 {
 		pause(ctx, c.Late)
 		if err := t.startReceiver(c.Receivers); err != nil {
@@ -260,6 +276,9 @@ func (t *transferRun) waitEnd(ctx context.Context) {
 			t.problem("%s did not end in time", p.role)
 		}
 	}
+	if stays, ok := t.prog.(stayer); ok && stays.senderStays() {
+		t.sender.stop()
+	}
 	if !t.sender.wait(ctx) {
 		t.problem("sender did not end in time")
 	}
@@ -272,6 +291,9 @@ func (t *transferRun) stopAll() {
 	}
 	if t.sender != nil {
 		t.sender.stop()
+	}
+	if t.flows != nil {
+		t.flows.stop()
 	}
 }
 
@@ -308,6 +330,15 @@ func (t *transferRun) fill(res *result) {
 	res.Seconds = end.Sub(t.sender.started).Seconds()
 	if res.Complete && res.Seconds > 0 {
 		res.Goodput = float64(res.Bytes) * 8 / 1e6 / res.Seconds
+	}
+	res.Wire, res.Reached = t.wire.sum()
+	if t.flows != nil {
+		res.TCPFlow = t.flows.average(t.sender.started, end)
+	}
+	if t.cell.Slow != "" && t.prog.receiversExit() {
+		for _, p := range t.receivers[:len(t.receivers)-1] {
+			res.Others = max(res.Others, p.ended.Sub(t.sender.started).Seconds())
+		}
 	}
 }
 
