@@ -1,8 +1,9 @@
 // Package ncf implements NAK confirmations: which NCFs the NAKs that arrive call for, and the countermeasures against NAK storms
-// (RFC 3208 §5.2). The format is that of the NAK that an NCF repeats, in package nak.
+// (RFC 3208 §5.2), by multicast, or by unicast while multicast does not reach the children (§15.3). The format is that of the NAK that an NCF repeats, in package nak.
 package ncf
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -80,10 +81,12 @@ const (
 const slotCount = 4096 // a power of two
 
 type entry struct {
-	n      int  // sequence numbers
-	merged bool // they are those of several NAKs, and more may join
-	sorted bool
-	sqns   [1 + nak.MaxList]packet.SQN
+	n        int            // sequence numbers
+	to       netip.AddrPort // zero: the group
+	deferred bool           // it waits for the rate
+	merged   bool           // the sequence numbers are those of several NAKs, and more may join
+	sorted   bool
+	sqns     [1 + nak.MaxList]packet.SQN
 }
 
 // patience is how long an NCF waits for the rate at most; one that is later confirms what has been asked for again.
@@ -146,13 +149,47 @@ func (f *Confirmer) Heard(now time.Time, p *nak.Packet) Verdict {
 	if f.n == f.c.Queue {
 		return Dropped
 	}
+	f.whole(p, netip.AddrPort{})
+	return Confirm
+}
+
+// whole queues an NCF with all that p asks for.
+func (f *Confirmer) whole(p *nak.Packet, to netip.AddrPort) *entry {
 	e := f.push()
+	e.to = to
+	n := min(p.Count(), len(f.fresh))
 	for s := range p.All() {
 		if e.n < n {
 			f.add(e, s)
 		}
 	}
+	return e
+}
+
+// HeardFrom takes a NAK that came for this session from a child that multicast is presumed not to reach, and is confirmed by an NCF of
+// its own, unicast to it [15.3.2-01]: what others were told, it did not hear, so nothing is held. The verdict is Confirm, Deferred or
+// Dropped.
+func (f *Confirmer) HeardFrom(now time.Time, p *nak.Packet, from netip.AddrPort) Verdict {
+	if f.slots == nil {
+		f.slots, f.base = make([]slot, slotCount), now
+	}
+	spare, n := math.MaxInt, f.size(min(p.Count(), len(f.fresh)))
+	if f.rate != nil {
+		spare = f.rate.Available(now) - f.octets
+	}
+	if f.n == f.c.Queue || n-spare > f.most() {
+		return Dropped
+	}
+	if e := f.whole(p, from); spare < n {
+		e.deferred = true
+		return Deferred
+	}
 	return Confirm
+}
+
+// most returns what may wait for the rate, in octets.
+func (f *Confirmer) most() int {
+	return max(int(int64(f.c.Rate)*int64(patience)/int64(time.Second)), f.size(len(f.fresh)))
 }
 
 // merge has NCFs that wait for the rate take up sequence numbers, all or none. spare is what the rate has beyond those that wait.
@@ -171,13 +208,13 @@ func (f *Confirmer) merge(fresh []packet.SQN, spare int) Verdict {
 		}
 		extra += f.size(rest)
 	}
-	if most := max(int(int64(f.c.Rate)*int64(patience)/int64(time.Second)), f.size(len(f.fresh))); extra-spare > most {
+	if extra-spare > f.most() {
 		return Dropped
 	}
 	for _, s := range fresh {
 		if room == 0 {
 			e = f.push()
-			e.merged, room = true, len(e.sqns)
+			e.deferred, e.merged, room = true, true, len(e.sqns)
 		}
 		f.add(e, s)
 		e.sorted = false
@@ -213,7 +250,7 @@ func (f *Confirmer) push() *entry {
 	}
 	e := &f.queue[(f.head+f.n)%len(f.queue)]
 	f.n++
-	e.n, e.merged = 0, false
+	e.n, e.to, e.deferred, e.merged = 0, netip.AddrPort{}, false, false
 	return e
 }
 
@@ -221,7 +258,7 @@ func (f *Confirmer) push() *entry {
 func (f *Confirmer) Pending() int { return f.n }
 
 // Next returns the NCF that is to be sent now: nil when there is none, or the rate is spent. It is valid until the next call of a
-// method. If it is deferred, it confirms what NAKs asked for that were Deferred, and only that.
+// method; the caller may set its Extra. If it is deferred, it confirms what NAKs asked for that were Deferred, and only that.
 func (f *Confirmer) Next(now time.Time) (p *nak.Packet, deferred bool) {
 	if f.n == 0 {
 		return nil, false
@@ -234,8 +271,16 @@ func (f *Confirmer) Next(now time.Time) (p *nak.Packet, deferred bool) {
 		slices.SortFunc(e.sqns[:e.n], func(a, b packet.SQN) int { return a.Sub(b) })
 		e.sorted = true
 	}
-	f.next.SQN, f.next.List = e.sqns[0], e.sqns[1:e.n]
-	return &f.next, e.merged
+	f.next.SQN, f.next.List, f.next.Extra = e.sqns[0], e.sqns[1:e.n], nil
+	return &f.next, e.deferred
+}
+
+// To returns where the NCF that Next returned is to go: zero, to the group; else it is unicast, to who sent the NAK.
+func (f *Confirmer) To() netip.AddrPort {
+	if f.n == 0 {
+		return netip.AddrPort{}
+	}
+	return f.queue[f.head].to
 }
 
 // NextAt returns when Next will return something, if no more NAKs come; zero: never.
@@ -258,8 +303,8 @@ func (f *Confirmer) Sent(now time.Time) {
 	f.head = (f.head + 1) % len(f.queue)
 	f.n--
 	f.octets -= f.size(e.n)
-	if f.rate != nil {
-		f.rate.Force(now, f.size(e.n))
+	if f.rate != nil { // options that are not in size are a debt
+		f.rate.Force(now, f.size(e.n)+len(f.next.Extra))
 	}
 	for _, s := range e.sqns[:e.n] {
 		if t := &f.slots[s%slotCount]; t.sqn == s {

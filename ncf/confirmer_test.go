@@ -209,6 +209,66 @@ func TestStormThatTheRateCannotConfirmIsDropped(t *testing.T) {
 	}
 }
 
+// While multicast fails, everyone who asks gets an NCF of its own, whatever others were told [15.3.2-01]; each takes of the rate, and none
+// takes up what another asks for.
+func TestUnicastNCFs(t *testing.T) {
+	f := New(Config{Source: src, Group: grp, Hold: time.Hour, Rate: 20_000, Overhead: 28})
+	to := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 7500)
+	}
+	var verdicts [4]int
+	asked := 0
+	for i := range 200 {
+		v := f.HeardFrom(start, asks(7, 9, 8), to(i))
+		verdicts[v]++
+		if v != Dropped {
+			asked++
+		}
+	}
+	if verdicts[Held] > 0 || verdicts[Confirm] < 64 || verdicts[Deferred] == 0 || verdicts[Dropped] == 0 {
+		t.Errorf("verdicts %v", verdicts)
+	}
+	now, sent, octets := start, 0, 0
+	for f.Pending() > 0 {
+		for p, deferred := f.Next(now); p != nil; p, deferred = f.Next(now) {
+			if f.To() != to(sent) || p.SQN != 7 || !slices.Equal(p.List, []packet.SQN{9, 8}) || deferred != (sent >= verdicts[Confirm]) {
+				t.Fatalf("NCF %d goes to %v: %+v, deferred %v", sent, f.To(), p, deferred)
+			}
+			p.Extra = make([]byte, 16)
+			octets += p.Len() + 28
+			sent++
+			f.Sent(now)
+		}
+		if f.Pending() > 0 {
+			now = f.NextAt(now)
+		}
+	}
+	if sent != asked || f.To().IsValid() {
+		t.Errorf("%d left, want %d; then one goes to %v", sent, asked, f.To())
+	}
+	if most := 20_000*now.Sub(start).Seconds() + minDepth + 100; float64(octets) > most {
+		t.Errorf("%d octets left in %v, want at most %.0f", octets, now.Sub(start), most)
+	}
+	// By multicast, again: nothing of the others' clings to it.
+	now = now.Add(2 * time.Hour)
+	if v := f.Heard(now, asks(7)); v != Confirm || next(f, now) == nil || f.To().IsValid() || next(f, now).Extra != nil {
+		t.Errorf("verdict %d, NCF %+v to %v", v, next(f, now), f.To())
+	}
+}
+
+// A storm by multicast does not join what waits for one child.
+func TestUnicastNCFTakesUpNothing(t *testing.T) {
+	f := New(Config{Source: src, Group: grp, Rate: 4000, Overhead: 28})
+	from := netip.MustParseAddrPort("192.0.2.9:7500")
+	s := packet.SQN(1)
+	for f.HeardFrom(start, asks(s), from) == Confirm {
+		s++
+	}
+	if v := f.Heard(start, asks(1000)); v != Deferred || f.Pending() != int(s)+1 {
+		t.Errorf("verdict %d, %d NCFs wait, want %d", v, f.Pending(), s+1)
+	}
+}
+
 // A newer number that shares a place with an older one costs the older its hold, nothing else.
 func TestTableForgetsTheOlder(t *testing.T) {
 	f := New(Config{Source: src, Group: grp, Hold: time.Hour})
