@@ -65,6 +65,7 @@ func swap(port uint16) uint16 {
 // destinations turns our addresses into the kernel's. One goroutine uses it.
 type destinations struct {
 	link link
+	raw  bool              // there are no ports, and the kernel takes them for something else
 	zone map[string]uint32 // interface numbers of zones other than the link's own
 }
 
@@ -73,19 +74,22 @@ const maxZones = 64
 
 // put writes an address to where the kernel reads it, and returns its length.
 func (d *destinations) put(name *unix.RawSockaddrInet6, to netip.AddrPort) (uint32, error) {
-	a := to.Addr().Unmap()
+	a, port := to.Addr().Unmap(), swap(to.Port())
+	if d.raw {
+		port = 0
+	}
 	if err := checkFamily(d.link.addr, a); err != nil {
 		return 0, err
 	}
 	if a.Is4() {
-		*(*unix.RawSockaddrInet4)(unsafe.Pointer(name)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: swap(to.Port()), Addr: a.As4()}
+		*(*unix.RawSockaddrInet4)(unsafe.Pointer(name)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: port, Addr: a.As4()}
 		return unix.SizeofSockaddrInet4, nil
 	}
 	scope, err := d.scope(a)
 	if err != nil {
 		return 0, err
 	}
-	*name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swap(to.Port()), Addr: a.As16(), Scope_id: scope}
+	*name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: port, Addr: a.As16(), Scope_id: scope}
 	return unix.SizeofSockaddrInet6, nil
 }
 

@@ -21,6 +21,7 @@ const slotSize = 64 << 10
 // concurrent use.
 type Batch struct {
 	Datagrams []Datagram
+	Multicast bool // they came to the group, not to the unicast address; the last ReadBatch says so
 
 	arena []byte // allocated by the first read
 	used  int

@@ -9,11 +9,15 @@ import (
 
 // Config says which sockets an endpoint opens. Zero fields mean the default.
 type Config struct {
+	// Protocol is the IP protocol number, 1 to 255, of a raw endpoint: the datagrams lie in IP packets themselves, and there are no
+	// ports, so that each endpoint of a protocol on a host hears all that comes to its address or group. It is for Linux and
+	// needs CAP_NET_RAW. 0: UDP.
+	Protocol int
 	// Interface is the name or an address of the interface to send on and join on. Empty: that of
 	// the group's zone, else that of the kernel's route to the group, else the only interface that
 	// can do multicast, else, on a host that has only loopback, lo.
 	Interface string
-	Group     netip.AddrPort // multicast group and UDP port, the port not 0
+	Group     netip.AddrPort // multicast group and UDP port, the port not 0; a raw endpoint only reports the port
 	Source    netip.Addr     // source-specific join: hear this source only; zero: any source
 	Receive   bool           // join the group and read it
 	TTL       int            // time to live of multicast, 1 to 255; default 16
@@ -40,15 +44,15 @@ const (
 // unicastPorts returns the ports to try for unicast. Who asks a source for a repair, and knows only
 // its address, asks at the group's port. One endpoint on a host can have it, and it is left to
 // sources, which do not read the group; the others take any port, and are answered there because
-// their packets come from there.
+// their packets come from there. Raw endpoints have none.
 func (c *Config) unicastPorts() []uint16 {
-	if c.Receive {
+	if c.Receive || c.Protocol != 0 {
 		return []uint16{0}
 	}
 	return []uint16{c.Group.Port(), 0}
 }
 
-// Open opens a UDP-encapsulated endpoint. Its errors are one line that says which interface or
+// Open opens an endpoint, UDP-encapsulated or raw. Its errors are one line that says which interface or
 // address is wrong and what to do.
 func Open(ctx context.Context, c Config) (Conn, error) {
 	if err := ctx.Err(); err != nil {
@@ -62,7 +66,7 @@ func Open(ctx context.Context, c Config) (Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netio: %w", err)
 	}
-	conn, err := openUDP(ctx, c, l)
+	conn, err := openLink(ctx, c, l)
 	if err != nil {
 		return nil, fmt.Errorf("netio: group %v on %s: %w", c.Group, l.ifi.Name, err)
 	}
@@ -80,11 +84,15 @@ func (c Config) complete() (Config, error) {
 	case !group.IsMulticast():
 		return c, fmt.Errorf("%v is not a multicast group: use 224.0.0.0/4 (239.192.0.0/14 for your own) or ff00::/8", group)
 	case c.Group.Port() == 0:
-		return c, fmt.Errorf("group %v has no UDP port", group)
+		return c, fmt.Errorf("group %v has no port", group)
 	case c.Source.IsValid() && (c.Source.Is4() != group.Is4()):
 		return c, fmt.Errorf("source %v and group %v are not of one address family", c.Source, group)
 	case c.Source.IsValid() && (c.Source.IsMulticast() || c.Source.IsUnspecified()):
 		return c, fmt.Errorf("source %v is not the address of a host", c.Source)
+	case c.Source.Zone() != "" && group.Zone() != "" && c.Source.Zone() != group.Zone():
+		return c, fmt.Errorf("source %v and group %v are of two interfaces", c.Source, group)
+	case c.Protocol < 0 || c.Protocol > 255:
+		return c, fmt.Errorf("IP protocol %d is not in 1 to 255", c.Protocol)
 	case c.TTL < 0 || c.TTL > 255:
 		return c, fmt.Errorf("TTL %d is not in 1 to 255", c.TTL)
 	case c.RecvBuffer < 0 || c.SendBuffer < 0:
@@ -104,8 +112,32 @@ func (c Config) complete() (Config, error) {
 
 // overhead is the length in bytes of the IP and UDP headers in front of a datagram.
 func (c Config) overhead() int {
+	n := 40
 	if c.Group.Addr().Is4() {
-		return 20 + 8
+		n = 20
 	}
-	return 40 + 8
+	if c.Protocol == 0 {
+		n += 8
+	}
+	return n
 }
+
+// alertOverhead is how many bytes Router Alert adds to that.
+func (c Config) alertOverhead() int {
+	switch {
+	case c.Protocol == 0:
+		return 0
+	case c.Group.Addr().Is4():
+		return len(alert4)
+	}
+	return len(alert6)
+}
+
+// Router Alert, as it stands behind an IPv4 header (RFC 2113) and in a hop-by-hop header of IPv6 (RFC 2711), of which the kernel
+// fills in the first octet. Of the values that say for whom a packet is, the one of IPv4 is for all. Those of IPv6 name a
+// protocol, and this is one of those for protocols that have none of their own (RFC 5350 §3.2). It must not be 0, which is MLD's:
+// Linux forwards no multicast that says so.
+var (
+	alert4 = [4]byte{148, 4, 0, 0}
+	alert6 = [8]byte{0, 0, 5, 2, 65503 >> 8, 65503 & 0xff, 1, 0}
+)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -36,13 +37,29 @@ func chooseLink(c Config, h host) (link, error) {
 	} else if zone != "" && zone != want {
 		return link{}, fmt.Errorf("group %v is not of interface %s: leave one of the two out", group, want)
 	}
-	if want == "" {
-		return routedLink(c.Group, links, h)
+	if zone := c.Source.Zone(); want == "" {
+		want = zone // a link-local source is heard on its link
 	}
-	if addr, err := netip.ParseAddr(want); err == nil {
-		return linkOfAddr(addr.Unmap(), group, links)
+	var l link
+	if addr, perr := netip.ParseAddr(want); want == "" {
+		l, err = routedLink(c.Group, links, h)
+	} else if perr == nil {
+		l, err = linkOfAddr(addr.Unmap(), group, links)
+	} else {
+		l, err = linkOfName(want, group, links)
 	}
-	return linkOfName(want, group, links)
+	if err != nil {
+		return link{}, err
+	}
+	if zone := c.Source.Zone(); zone != "" && !l.isZone(zone) {
+		return link{}, fmt.Errorf("source %v is not of interface %s", c.Source, l.ifi.Name)
+	}
+	return l, nil
+}
+
+// isZone reports whether zone, a name or a number, is that of the interface.
+func (l link) isZone(zone string) bool {
+	return zone == l.ifi.Name || zone == strconv.Itoa(l.ifi.Index)
 }
 
 // routedLink chooses where nothing was asked for.
@@ -71,6 +88,8 @@ func routedLink(group netip.AddrPort, links []link, h host) (link, error) {
 	switch {
 	case len(found) == 1:
 		return preferred(found[0], group.Addr(), links), nil
+	case len(found) > 1 && narrow(group.Addr()):
+		return link{}, fmt.Errorf("group %v means another on each link: name one of %s", group.Addr(), list(found))
 	case len(found) > 1:
 		return link{}, fmt.Errorf("no route to %v, and several interfaces would do: name one of %s", group.Addr(), list(found))
 	case loopback.ifi != nil:
@@ -98,7 +117,7 @@ func linkOfAddr(addr, group netip.Addr, links []link) (link, error) {
 func linkOfName(name string, group netip.Addr, links []link) (link, error) {
 	known := false
 	for _, l := range links {
-		if l.ifi.Name != name {
+		if !l.isZone(name) {
 			continue
 		}
 		known = true
@@ -135,13 +154,18 @@ func (l link) fits(group netip.Addr) bool {
 // preferred chooses among the addresses of l's interface: a group of link scope is sent to from an
 // address of link scope, a wider one from a wider one, so that unicast answers find their way back.
 func preferred(l link, group netip.Addr, links []link) link {
-	narrow := group.IsLinkLocalMulticast() || group.IsInterfaceLocalMulticast()
+	narrow := narrow(group)
 	for _, m := range links {
 		if m.ifi.Index == l.ifi.Index && m.fits(group) && m.addr.Is6() && m.addr.IsLinkLocalUnicast() == narrow {
 			return m
 		}
 	}
 	return l
+}
+
+// narrow reports whether the group is of no more than one link (RFC 4291 §2.7): 224.0.0.0/24, ffx1:: and ffx2::.
+func narrow(group netip.Addr) bool {
+	return group.IsLinkLocalMulticast() || group.IsInterfaceLocalMulticast()
 }
 
 // advice lists the interfaces that would do.

@@ -133,7 +133,7 @@ func (c *memoryConn) write(m *Message) error {
 	n := m.Datagrams()
 	if size := min(m.SegmentSize, len(m.Data)); n == 1 && len(m.Data) > MaxPayload || n > 1 && size > MaxPayload {
 		c.count.writeErrors.Add(1)
-		return writeError(c.local, m.To, errTooBig(size, MaxPayload))
+		return writeError(c.config, c.local, m.To, errTooBig(size, MaxPayload))
 	}
 	c.count.wrote(n, len(m.Data))
 	data := m.Data
@@ -149,6 +149,7 @@ func (c *memoryConn) Local() netip.AddrPort { return c.local }
 func (c *memoryConn) Group() netip.AddrPort { return c.config.Group }
 func (c *memoryConn) MTU() int              { return memoryMTU }
 func (c *memoryConn) Overhead() int         { return c.config.overhead() }
+func (c *memoryConn) AlertOverhead() int    { return c.config.alertOverhead() }
 func (c *memoryConn) Check() error          { return nil }
 
 func (c *memoryConn) Interface() *net.Interface {
@@ -215,6 +216,7 @@ func (r *memoryReader) Multicast() bool { return r.group }
 
 func (r *memoryReader) ReadBatch(b *Batch) error {
 	b.reset()
+	b.Multicast = r.group
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for len(r.queue) == 0 && !r.closed {

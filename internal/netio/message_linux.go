@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlSize is room for the control messages of one message: UDP_SEGMENT or UDP_GRO, and a time
-// to live.
-const controlSize = 64
+// controlSize is room for the control messages of one message: UDP_SEGMENT or UDP_GRO, a time to
+// live, and Router Alert.
+const controlSize = 96
 
 // messages are the arguments of recvmmsg and sendmmsg, made once and used again.
 type messages struct {

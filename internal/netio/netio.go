@@ -1,12 +1,14 @@
 // Package netio moves datagrams between a multicast group and a program: one endpoint sends to the
-// group and, if asked, reads it, and sends and reads unicast beside it. It encapsulates in UDP, over
-// IPv4 or IPv6, with any-source or source-specific joins ([Open]), or carries the datagrams in
-// memory, for tests without sockets ([Memory]). It knows nothing of what it carries.
+// group and, if asked, reads it, and sends and reads unicast beside it. It encapsulates in UDP, or
+// sends as an IP protocol of its own, over IPv4 or IPv6, with any-source or source-specific joins
+// ([Open]), or carries the datagrams in memory, for tests without sockets ([Memory]). It knows
+// nothing of what it carries.
 //
 // The kernel is the cost of a datagram, so everything goes in batches. On Linux one system call
 // writes many messages, each of up to 64 datagrams (UDP_SEGMENT), and one reads many, each as many
-// datagrams as the kernel put together (UDP_GRO); neither way allocates. Elsewhere the same
-// interface works a datagram at a time.
+// datagrams as the kernel put together (UDP_GRO); neither way allocates. Raw endpoints have system
+// calls for many messages only: the kernel splits and joins nothing but UDP. Elsewhere the same
+// interface works a datagram at a time, in UDP.
 package netio
 
 import (
@@ -26,16 +28,19 @@ type Conn interface {
 	// steady state. What the kernel has no memory for after some 12 ms is lost, as on the wire, and
 	// counted in WriteErrors. One goroutine at a time may write.
 	WriteBatch(msgs []Message) (int, error)
-	// Local is the unicast address and port that the endpoint sends from and hears unicast on.
+	// Local is the unicast address and port that the endpoint sends from and hears unicast on. A raw
+	// endpoint has port 0, and so has whatever it hears from.
 	Local() netip.AddrPort
-	// Group is the multicast group and its UDP port.
+	// Group is the multicast group and port that the configuration names.
 	Group() netip.AddrPort
 	// Interface is the interface that the endpoint sends on and has joined on.
 	Interface() *net.Interface
 	// MTU is the size in bytes of the largest IP packet on the interface, at most 65535.
 	MTU() int
-	// Overhead is how many bytes of an IP packet are IP and UDP header: 28 or 48.
+	// Overhead is how many bytes of an IP packet are IP and UDP header: 28 or 48, or 20 or 40 raw.
 	Overhead() int
+	// AlertOverhead is how many more they are in a message with Alert: 0, or 4 or 8 raw.
+	AlertOverhead() int
 	// Check returns an error that names the interface if that has gone or is down: the kernel does
 	// not say so to one who only reads. It costs some system calls.
 	Check() error
@@ -59,6 +64,7 @@ type Reader interface {
 type Message struct {
 	To          netip.AddrPort // destination
 	TTL         int            // time to live or hop limit, 1 to 255; 0: the endpoint's
+	Alert       bool           // with IP Router Alert (RFC 2113, RFC 2711); in UDP it has no effect
 	SegmentSize int            // > 0: Data holds datagrams of this size in bytes, the last may be shorter
 	Data        []byte         // payload; 65507 bytes a datagram at most
 }
@@ -91,5 +97,5 @@ type Stats struct {
 	SendBuffer     int
 }
 
-// MaxPayload is the largest UDP payload in bytes that an endpoint sends: what IPv4 can carry.
+// MaxPayload is the largest payload in bytes that an endpoint sends: what UDP over IPv4 can carry.
 const MaxPayload = 65507

@@ -5,6 +5,7 @@ package netio
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,9 +22,11 @@ import (
 // The kernel need not be told: UDP_GRO stays on, and messages that do not fit into the batch wait
 // for the next one.
 type reader struct {
-	conn  *udpConn
+	conn  *endpoint
 	sock  socket
 	group bool
+	raw4  bool       // the kernel leaves the IP header in front
+	only  netip.Addr // unless zero, from which host datagrams are wanted
 
 	messages
 	sources sources
@@ -48,12 +51,16 @@ const (
 // directBytes is the mean size of messages in bytes from which they are read directly.
 const directBytes = 8 << 10
 
-func newReader(u *udpConn, s socket, group bool) *reader {
+func newReader(e *endpoint, s socket, group bool) *reader {
 	n := unicastReads
 	if group {
 		n = groupReads
 	}
-	r := &reader{conn: u, sock: s, group: group, messages: newMessages(n), scratch: make([]byte, n*slotSize), sources: newSources(u.link.ifi)}
+	r := &reader{conn: e, sock: s, group: group, messages: newMessages(n), scratch: make([]byte, n*slotSize), sources: newSources(e.link.ifi), raw4: e.config.Protocol != 0 && e.link.addr.Is4()}
+	if group && e.config.Protocol != 0 && !e.link.addr.Is4() {
+		// A raw socket of IPv6 that is bound to a group hears it from all whom someone on this host asked for.
+		r.only = e.config.Source.WithZone("")
+	}
 	r.recv = r.recvmmsg
 	r.got = n // all of the messages are to be made ready
 	return r
@@ -63,24 +70,28 @@ func (r *reader) Multicast() bool { return r.group }
 
 func (r *reader) ReadBatch(b *Batch) error {
 	b.reset()
-	var n, bytes int
-	var err error
-	switch {
-	case r.next < r.n:
-		n, bytes = r.unload(b)
-	case r.direct:
-		n, bytes, err = r.readInto(b)
-	default:
-		r.point(r.scratch)
-		if err = r.wait(len(r.headers)); err == nil {
-			r.next, r.n = 0, r.got
+	b.Multicast = r.group
+	bytes := 0
+	for len(b.Datagrams) == 0 { // what came may all be of others
+		var n int
+		var err error
+		switch {
+		case r.next < r.n:
 			n, bytes = r.unload(b)
+		case r.direct:
+			n, bytes, err = r.readInto(b)
+		default:
+			r.point(r.scratch)
+			if err = r.wait(len(r.headers)); err == nil {
+				r.next, r.n = 0, r.got
+				n, bytes = r.unload(b)
+			}
 		}
+		if err != nil {
+			return err
+		}
+		r.direct = n > 0 && bytes >= n*directBytes
 	}
-	if err != nil {
-		return err
-	}
-	r.direct = bytes >= n*directBytes
 	r.conn.count.readDatagrams.Add(uint64(len(b.Datagrams)))
 	r.conn.count.readBytes.Add(uint64(bytes))
 	return nil
@@ -93,23 +104,28 @@ func (r *reader) readInto(b *Batch) (n, bytes int, err error) {
 		return 0, 0, err
 	}
 	for i := range r.got {
-		data := r.data(i)
-		r.handOut(b, i, data)
-		bytes += len(data)
+		if data, from, ok := r.datagram(i); ok {
+			r.handOut(b, i, data, from)
+			bytes += len(data)
+			n++
+		}
 	}
-	return r.got, bytes, nil
+	return n, bytes, nil
 }
 
 // unload copies messages from scratch into the batch, as many as it has room for.
 func (r *reader) unload(b *Batch) (n, bytes int) {
 	for ; r.next < r.n; r.next++ {
-		data := r.data(r.next)
+		data, from, ok := r.datagram(r.next)
+		if !ok {
+			continue
+		}
 		to := b.room(len(data))
 		if to == nil {
 			break
 		}
 		copy(to, data)
-		r.handOut(b, r.next, to)
+		r.handOut(b, r.next, to, from)
 		bytes += len(data)
 		n++
 	}
@@ -126,15 +142,33 @@ func (r *reader) point(memory []byte) {
 	}
 }
 
-// data is what came as message i.
-func (r *reader) data(i int) []byte {
-	return unsafe.Slice(r.iovecs[i].Base, slotSize)[:r.headers[i].Len]
+// datagram is what came as message i, and from whom; not ok if it is not wanted.
+func (r *reader) datagram(i int) (data []byte, from netip.AddrPort, ok bool) {
+	data = unsafe.Slice(r.iovecs[i].Base, slotSize)[:r.headers[i].Len]
+	if r.raw4 {
+		n := 0
+		if len(data) > 0 {
+			n = int(data[0]&0xf) * 4
+		}
+		if n < ipv4HeaderLen || n > len(data) {
+			return nil, from, false
+		}
+		data = data[n:]
+	}
+	from = r.sources.addrPort(&r.names[i])
+	if r.only.IsValid() && from.Addr().WithZone("") != r.only {
+		return nil, from, false
+	}
+	return data, from, true
 }
 
+// ipv4HeaderLen is the length in bytes of an IPv4 header without options.
+const ipv4HeaderLen = 20
+
 // handOut appends message i, which lies at data in the batch, as the datagrams that it is.
-func (r *reader) handOut(b *Batch, i int, data []byte) {
+func (r *reader) handOut(b *Batch, i int, data []byte, from netip.AddrPort) {
 	control := r.control[i][:r.headers[i].Controllen]
-	b.add(data, segmentSize(control), r.sources.addrPort(&r.names[i]))
+	b.add(data, segmentSize(control), from)
 }
 
 // wait waits for at least one message, and at most want.
@@ -156,7 +190,7 @@ func (r *reader) wait(want int) error {
 		case unix.EBADF, unix.ENOTSOCK, unix.EFAULT, unix.EINVAL, unix.ENOSYS, unix.EPERM:
 			// Nothing will ever come. All that is left is ICMP errors and a kernel short of memory,
 			// which pass.
-			return &net.OpError{Op: "read", Net: "udp", Addr: r.sock.pc.LocalAddr(), Err: r.errno}
+			return &net.OpError{Op: "read", Net: r.sock.pc.LocalAddr().Network(), Addr: r.sock.pc.LocalAddr(), Err: r.errno}
 		}
 	}
 }

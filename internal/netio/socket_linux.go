@@ -13,31 +13,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is a UDP socket under the runtime's poller.
+// socket is a UDP or raw socket under the runtime's poller.
 type socket struct {
-	pc  *net.UDPConn
+	pc  filePacketConn
 	raw syscall.RawConn
 }
 
-// listen opens a socket bound to addr on the link's interface. A group's socket shares its port
-// with others on this host. Package net cannot do this: it binds the wildcard address where a
-// group's is asked for, so that groups on one port would hear each other.
-func listen(addr netip.AddrPort, l link, shared bool) (socket, error) {
-	domain := unix.AF_INET6
+// filePacketConn is a *net.UDPConn or a *net.IPConn.
+type filePacketConn interface {
+	net.PacketConn
+	syscall.Conn
+}
+
+// listen opens a socket bound to addr on the link's interface: a UDP socket, or a raw one if
+// protocol is not 0. A group's UDP socket shares its port with others on this host. Package net
+// cannot do this: it binds the wildcard address where a group's is asked for, so that groups on one
+// port would hear each other.
+func listen(addr netip.AddrPort, l link, protocol int, shared bool) (socket, error) {
+	domain, kind := unix.AF_INET6, unix.SOCK_DGRAM
 	if addr.Addr().Is4() {
 		domain = unix.AF_INET
 	}
-	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return socket{}, os.NewSyscallError("socket", err)
+	if protocol != 0 {
+		kind = unix.SOCK_RAW
+		addr = netip.AddrPortFrom(addr.Addr(), 0)
 	}
-	f := os.NewFile(uintptr(fd), "udp")
+	fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	if err != nil {
+		return socket{}, socketError(protocol, err)
+	}
+	f := os.NewFile(uintptr(fd), "socket")
 	defer f.Close() // FilePacketConn has its own copy
 	if shared {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 			return socket{}, os.NewSyscallError("SO_REUSEADDR", err)
 		}
 		ownGroupOnly(fd, l)
+	} else if protocol != 0 {
+		noGroup(fd)
 	}
 	if err := dontFragment(fd, domain); err != nil {
 		return socket{}, err
@@ -49,12 +62,20 @@ func listen(addr netip.AddrPort, l link, shared bool) (socket, error) {
 	if err != nil {
 		return socket{}, err
 	}
-	s := socket{pc: pc.(*net.UDPConn)}
+	s := socket{pc: pc.(filePacketConn)}
 	if s.raw, err = s.pc.SyscallConn(); err != nil {
 		s.pc.Close()
 		return socket{}, err
 	}
 	return s, nil
+}
+
+// port is the UDP port that the socket is bound to, 0 for a raw one.
+func (s socket) port() uint16 {
+	if a, ok := s.pc.LocalAddr().(*net.UDPAddr); ok {
+		return uint16(a.Port)
+	}
+	return 0
 }
 
 func bindAddress(addr netip.AddrPort, l link) unix.Sockaddr {
@@ -77,6 +98,12 @@ func ownGroupOnly(fd int, l link) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0)
 	// For IPv6 the kernel looks at the group only, not at the interface that it was joined on.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, l.ifi.Index)
+}
+
+// noGroup keeps from a raw socket of IPv6 what comes to the groups that others joined: it is bound to
+// a unicast address, but the kernel does not look at that for multicast.
+func noGroup(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0)
 }
 
 // dontFragment makes a datagram that is bigger than the interface's MTU an error, EMSGSIZE, rather

@@ -29,7 +29,11 @@ type udpConn struct {
 	closed  atomic.Bool
 }
 
-func openUDP(ctx context.Context, c Config, l link) (Conn, error) {
+// openLink opens an endpoint on a link.
+func openLink(ctx context.Context, c Config, l link) (Conn, error) {
+	if c.Protocol != 0 {
+		return nil, fmt.Errorf("raw IP sockets are not supported on %s: use UDP (epgm://)", runtime.GOOS)
+	}
 	u := &udpConn{config: c, link: l}
 	if err := u.open(ctx); err != nil {
 		u.closeSockets()
@@ -94,6 +98,7 @@ func (u *udpConn) Group() netip.AddrPort     { return u.config.Group }
 func (u *udpConn) Interface() *net.Interface { return u.link.ifi }
 func (u *udpConn) MTU() int                  { return min(u.link.ifi.MTU, 65535) }
 func (u *udpConn) Overhead() int             { return u.config.overhead() }
+func (u *udpConn) AlertOverhead() int        { return u.config.alertOverhead() }
 
 func (u *udpConn) Check() error {
 	if err := checkInterface(u.link.ifi); err != nil {
@@ -140,11 +145,11 @@ func (u *udpConn) WriteBatch(msgs []Message) (int, error) {
 
 func (u *udpConn) write(m *Message) error {
 	if err := checkFamily(u.link.addr, m.To.Addr()); err != nil {
-		return writeError(u.local, m.To, err)
+		return writeError(u.config, u.local, m.To, err)
 	}
 	if m.TTL > 0 {
 		if err := u.setTTL(m.TTL, m.TTL); err != nil {
-			return writeError(u.local, m.To, err)
+			return writeError(u.config, u.local, m.To, err)
 		}
 		defer u.setTTL(u.config.TTL, defaultUnicastTTL)
 	}
@@ -176,12 +181,12 @@ func (u *udpConn) writeOne(d []byte, to netip.AddrPort) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EMSGSIZE):
-		return writeError(u.local, to, errTooBig(len(d), min(u.MTU()-u.Overhead(), MaxPayload)))
+		return writeError(u.config, u.local, to, errTooBig(len(d), min(u.MTU()-u.Overhead(), MaxPayload)))
 	case err != nil && !errors.Is(err, net.ErrClosed):
 		if cerr := checkInterface(u.link.ifi); cerr != nil {
 			err = fmt.Errorf("%w (%w)", cerr, err)
 		}
-		return writeError(u.local, to, err)
+		return writeError(u.config, u.local, to, err)
 	}
 	return err
 }
@@ -214,6 +219,7 @@ func (r *reader) Multicast() bool { return r.multicast }
 
 func (r *reader) ReadBatch(b *Batch) error {
 	b.reset()
+	b.Multicast = r.multicast
 	for failures := 0; ; failures++ {
 		n, from, wanted, err := r.receive(b.arena[:slotSize])
 		switch {

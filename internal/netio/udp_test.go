@@ -317,7 +317,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	}{
 		{"no group", Config{}, "no group given"},
 		{"unicast group", Config{Group: netip.MustParseAddrPort("10.0.0.1:7500")}, "10.0.0.1 is not a multicast group"},
-		{"no port", Config{Group: netip.MustParseAddrPort("239.1.1.1:0")}, "no UDP port"},
+		{"no port", Config{Group: netip.MustParseAddrPort("239.1.1.1:0")}, "no port"},
 		{"family of source", Config{Group: group, Source: netip.MustParseAddr("::1")}, "not of one address family"},
 		{"source a group", Config{Group: group, Source: netip.MustParseAddr("239.1.1.2")}, "not the address of a host"},
 		{"TTL", Config{Group: group, TTL: 256}, "TTL 256 is not in 1 to 255"},

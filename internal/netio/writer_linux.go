@@ -17,15 +17,14 @@ import (
 // device) splits, as long as it can; else, and where a message is bigger than the kernel takes, the
 // writer splits it.
 type writer struct {
-	conn *udpConn
+	conn *endpoint
 	sock socket
 	gso  atomic.Bool // until the kernel refuses
 
 	messages
-	segment [writes]int    // what control holds: the segment size, 0 for none,
-	ttl     [writes]int    // and the time to live, 0 for none
-	ends    [writes]cursor // where in the caller's messages each one ends
-	to      destinations
+	says [writes]say    // what control holds
+	ends [writes]cursor // where in the caller's messages each one ends
+	to   destinations
 
 	// What send works on: a closure would have to be allocated for each call.
 	send  func(fd uintptr) bool
@@ -46,15 +45,22 @@ const (
 // (UDP_MAX_SEGMENTS), older ones 64.
 const maxSegments = 64
 
+// say is what control messages tell the kernel of a message.
+type say struct {
+	segment int // size in bytes, 0 for none
+	ttl     int // time to live, 0 for the socket's
+	alert   bool
+}
+
 // cursor is a place in the caller's messages: the index of one, and an offset in its data.
 type cursor struct{ message, offset int }
 
-func newWriter(u *udpConn, s socket) *writer {
-	w := &writer{conn: u, sock: s, messages: newMessages(writes), to: destinations{link: u.link}}
+func newWriter(e *endpoint, s socket) *writer {
+	w := &writer{conn: e, sock: s, messages: newMessages(writes), to: destinations{link: e.link, raw: e.config.Protocol != 0}}
 	w.send = w.sendmmsg
 	// An old kernel does not know the option; that a device or a tunnel cannot do it shows when
 	// something is sent.
-	w.gso.Store(!u.config.NoOffload && s.set(unix.SOL_UDP, unix.UDP_SEGMENT, 0))
+	w.gso.Store(!e.config.NoOffload && e.config.Protocol == 0 && s.set(unix.SOL_UDP, unix.UDP_SEGMENT, 0))
 	for i := range w.headers {
 		w.headers[i].Control = nil
 	}
@@ -125,11 +131,11 @@ func (w *writer) fill(msgs []Message, at cursor) (n int, err error) {
 		}
 		length, err := w.to.put(&w.names[n], m.To)
 		if err != nil {
-			return n, writeError(w.conn.local, m.To, err)
+			return n, writeError(w.conn.config, w.conn.local, m.To, err)
 		}
 		w.headers[n].Namelen = length
 		w.setData(n, m.Data[at.offset:at.offset+size])
-		w.setControl(n, segment, m.TTL)
+		w.setControl(n, say{segment, m.TTL, m.Alert && w.to.raw})
 		if at.offset += size; at.offset >= len(m.Data) {
 			at = cursor{at.message + 1, 0}
 		}
@@ -155,20 +161,27 @@ func (w *writer) portion(m *Message, offset int) (size, segment int) {
 	return min(rest, count*m.SegmentSize), m.SegmentSize
 }
 
-func (w *writer) setControl(i, segment, ttl int) {
-	if w.segment[i] == segment && w.ttl[i] == ttl {
+func (w *writer) setControl(i int, s say) {
+	if w.says[i] == s {
 		return
 	}
-	w.segment[i], w.ttl[i] = segment, ttl
+	w.says[i] = s
 	b := w.control[i][:0]
-	if segment > 0 {
-		b = appendControl(b, unix.SOL_UDP, unix.UDP_SEGMENT, segment)
+	if s.segment > 0 {
+		b = appendControl16(b, unix.SOL_UDP, unix.UDP_SEGMENT, uint16(s.segment))
+	}
+	v4 := w.conn.link.addr.Is4()
+	switch {
+	case s.ttl > 0 && v4:
+		b = appendControl32(b, unix.IPPROTO_IP, unix.IP_TTL, uint32(s.ttl))
+	case s.ttl > 0:
+		b = appendControl32(b, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, uint32(s.ttl))
 	}
 	switch {
-	case ttl > 0 && w.conn.link.addr.Is4():
-		b = appendControl(b, unix.IPPROTO_IP, unix.IP_TTL, ttl)
-	case ttl > 0:
-		b = appendControl(b, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, ttl)
+	case s.alert && v4:
+		b = appendControl(b, unix.IPPROTO_IP, unix.IP_RETOPTS, alert4[:])
+	case s.alert:
+		b = appendControl(b, unix.IPPROTO_IPV6, unix.IPV6_HOPOPTS, alert6[:])
 	}
 	h := &w.headers[i]
 	h.SetControllen(len(b))
@@ -185,7 +198,7 @@ func (w *writer) account() {
 		n := int(w.iovecs[i].Len)
 		bytes += n
 		datagrams++
-		if s := w.segment[i]; s > 0 {
+		if s := w.says[i].segment; s > 0 {
 			datagrams += (n - 1) / s
 		}
 	}
@@ -195,7 +208,7 @@ func (w *writer) account() {
 // refused reports that the kernel did not take the first message perhaps because it was to split it:
 // the interface cannot (EIO), or it does not know how.
 func (w *writer) refused() bool {
-	if w.segment[0] == 0 {
+	if w.says[0].segment == 0 {
 		return false
 	}
 	switch w.errno {
@@ -212,10 +225,14 @@ func (w *writer) failed(m *Message) error {
 	switch w.errno {
 	case unix.EMSGSIZE:
 		size := int(w.iovecs[0].Len)
-		if w.segment[0] > 0 {
-			size = w.segment[0]
+		if w.says[0].segment > 0 {
+			size = w.says[0].segment
 		}
-		err = errTooBig(size, min(w.conn.MTU()-w.conn.Overhead(), MaxPayload))
+		most := w.conn.MTU() - w.conn.Overhead()
+		if w.says[0].alert {
+			most -= w.conn.AlertOverhead()
+		}
+		err = errTooBig(size, min(most, MaxPayload))
 	case unix.EPERM:
 		err = fmt.Errorf("%w: a firewall on this host forbids it", err)
 	case unix.ENODEV, unix.ENXIO, unix.ENETDOWN, unix.ENETUNREACH, unix.EADDRNOTAVAIL, unix.EINVAL:
@@ -224,7 +241,7 @@ func (w *writer) failed(m *Message) error {
 			err = fmt.Errorf("%w (%w)", gone, w.errno)
 		}
 	}
-	return writeError(w.conn.local, m.To, err)
+	return writeError(w.conn.config, w.conn.local, m.To, err)
 }
 
 // sendmmsg reports whether it is done: false asks the poller to wait until there is room. The call

@@ -61,7 +61,7 @@ func TestManyMessagesInOneCallWithoutOffload(t *testing.T) {
 // A kernel or device that cannot split says so when it is asked to.
 func TestRefusedSegmentationFallsBackAndIsRemembered(t *testing.T) {
 	r, s := open(t, Config{Receive: true}), open(t, Config{})
-	u := s.(*udpConn)
+	u := s.(*endpoint)
 	if !u.writer.gso.Load() {
 		t.Skip("this kernel does not know UDP_SEGMENT")
 	}
@@ -79,7 +79,7 @@ func TestRefusedSegmentationFallsBackAndIsRemembered(t *testing.T) {
 }
 
 // script makes the writer's system calls return these errors, one after the other, and then work.
-func script(u *udpConn, errs ...unix.Errno) {
+func script(u *endpoint, errs ...unix.Errno) {
 	w := u.writer
 	real := w.send
 	w.send = func(fd uintptr) bool {
@@ -117,7 +117,7 @@ func TestWriteErrors(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t, Config{})
-			u := s.(*udpConn)
+			u := s.(*endpoint)
 			if !s.Stats().GSO {
 				t.Skip("this kernel does not know UDP_SEGMENT")
 			}
@@ -148,7 +148,7 @@ func TestNoBufferSpaceGivesUpOneMessage(t *testing.T) {
 	for i := range errs {
 		errs[i] = unix.ENOBUFS
 	}
-	script(s.(*udpConn), errs...)
+	script(s.(*endpoint), errs...)
 	start := time.Now()
 	send(t, s, Message{To: s.Group(), Data: []byte("lost")}, Message{To: s.Group(), Data: []byte("sent")})
 	if d := receive(t, r, r.Readers()[1], 1)[0]; string(d.Data) == "lost" {
@@ -161,7 +161,7 @@ func TestNoBufferSpaceGivesUpOneMessage(t *testing.T) {
 
 func TestTTLOfMessageAndOfEndpoint(t *testing.T) {
 	s := open(t, Config{TTL: 5})
-	r := open(t, Config{Receive: true, NoOffload: true}).(*udpConn)
+	r := open(t, Config{Receive: true, NoOffload: true}).(*endpoint)
 	p := ipv4.NewPacketConn(r.sockets[1].pc)
 	if err := p.SetControlMessage(ipv4.FlagTTL, true); err != nil {
 		t.Fatal(err)
