@@ -155,6 +155,11 @@ func (s *Session) refused(now time.Time, n packet.SQN) {
 
 // deliverInOrder delivers d if its turn has come, and what it made deliverable; otherwise d is held.
 func (s *Session) deliverInOrder(now time.Time, d *Data, fresh bool) {
+	if s.r.c.Passive {
+		if s.makeRoom(d.SQN); s.ended {
+			return
+		}
+	}
 	if d.SQN-s.order.next >= packet.SQN(s.have.Max()) {
 		// No room: it will be asked for when there is.
 		s.stats.Held++
@@ -185,6 +190,18 @@ func (s *Session) deliverInOrder(now time.Time, d *Data, fresh bool) {
 		return
 	}
 	s.deliver()
+}
+
+// makeRoom gives up what is missing, the oldest first, until packet n can be held: it will not be sent again.
+func (s *Session) makeRoom(n packet.SQN) {
+	size := packet.SQN(s.have.Max())
+	if n-s.order.next < size {
+		return
+	}
+	s.holding = false
+	if s.deliver(); n-s.order.next >= size {
+		s.advance(n + 1 - size)
+	}
 }
 
 // deliver hands an ordered session's Sink what is next, as far as it is there.

@@ -80,7 +80,7 @@ func (s *Session) passed(now time.Time, n packet.SQN) {
 
 // detect hands what is missing and presumed lost to recovery, oldest first, as far as recovery has room.
 func (s *Session) detect(now time.Time) {
-	if s.ended || !s.started || s.holding || !s.cursor.Before(s.presumed) {
+	if s.ended || !s.started || s.holding || s.r.c.Passive || !s.cursor.Before(s.presumed) {
 		return
 	}
 	if base := s.have.Trail(); s.cursor.Before(base) {

@@ -36,6 +36,11 @@ type Config struct {
 	Window      int // packets that an ordered session holds behind a gap or a slow Sink; default 4096
 	MaxSessions int // sessions at once, those that ended or were not accepted included; default 256
 
+	// Passive is for a receiver that nobody hears, because it is told a capture: it sends nothing. What is missing may come all the
+	// same. It is given up when the source can no longer repair it, when an ordered session needs its room for what comes, when the
+	// session is over, and by Session.GiveUp.
+	Passive bool
+
 	Rand *rand.Rand // required: draws back-offs
 }
 
@@ -175,6 +180,9 @@ func (r *Receiver) handleNAK(now time.Time, h *packet.Header, body []byte) error
 		r.stats.NCFs++
 	} else {
 		r.stats.HeardNAKs++
+	}
+	if r.c.Passive {
+		return nil
 	}
 	for sqn := range n.All() {
 		// "NCFs and NAKs heard for SQNs outside the transmit window or for data already received are discarded" [6.3-31].

@@ -123,6 +123,9 @@ func (s *Session) Resume(now time.Time) {
 
 // Report sends the source a message that other stacks ignore; what is in it is the Sink's affair. It is copied, and not repeated.
 func (s *Session) Report(body []byte) {
+	if s.r.c.Passive {
+		return
+	}
 	if len(s.reports) == maxReports {
 		s.reports = append(s.reports[:0], s.reports[1:]...)
 	}
@@ -131,6 +134,20 @@ func (s *Session) Report(body []byte) {
 
 // Close ends the session at this receiver: its packets are ignored from now on. The Sink hears End.
 func (s *Session) Close() { s.end(Closed, packet.Reset{}) }
+
+// GiveUp says that nothing that is missing can be had any more: the Sink hears that it is lost, gets what is behind it, and, if that
+// was the last of the session, hears its End.
+func (s *Session) GiveUp() {
+	if !s.active() || !s.started {
+		return
+	}
+	s.holding = false
+	s.advance(s.lead + 1)
+	s.deliver()
+	if s.hasFin {
+		s.end(Finished, packet.Reset{})
+	}
+}
 
 func (s *Session) active() bool { return !s.ended }
 
@@ -229,6 +246,9 @@ func (s *Session) handleTimeout(now time.Time) {
 		return
 	}
 	if now.Sub(s.heard) >= s.expiry() {
+		if s.r.c.Passive {
+			s.GiveUp()
+		}
 		s.end(Expired, packet.Reset{})
 		return
 	}
@@ -265,6 +285,9 @@ func (s *Session) nextTimeout() time.Time {
 	}
 	if s.holding {
 		earlier(s.holdEnd)
+	}
+	if s.r.c.Passive {
+		return next
 	}
 	earlier(s.gaps.next(s.r.c.ReorderTimeout))
 	earlier(s.solicitor.Next())

@@ -14,7 +14,7 @@ const maxUpstream = 512
 
 func (s *Session) pollTransmit(now time.Time, b *packet.Batch) {
 	s.sendReports(b)
-	if !s.active() {
+	if !s.active() || s.r.c.Passive {
 		return
 	}
 	if s.solicitor.Due(now) && b.Room() >= 3*maxUpstream {
