@@ -93,14 +93,14 @@ func (r *Recovery) backOff(now time.Time, i int32) {
 	}
 	if b == nil && len(r.backoffs) >= maxBackOffs {
 		b = &r.backoffs[len(r.backoffs)-1]
-		b.born, b.deadline = t, t+1+r.rng.Int64N(int64(r.c.BackOff))
+		b.born, b.deadline = t, t+r.draw()
 	}
 	if b == nil {
 		id := int16(0)
 		for r.findBackOff(id) != nil {
 			id++
 		}
-		r.backoffs = append(r.backoffs, backoff{list{-1, -1}, t, t + 1 + r.rng.Int64N(int64(r.c.BackOff)), id})
+		r.backoffs = append(r.backoffs, backoff{list{-1, -1}, t, t + r.draw(), id})
 		b = &r.backoffs[len(r.backoffs)-1]
 	}
 	r.entries[i].state = BackOff

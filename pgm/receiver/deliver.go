@@ -101,8 +101,15 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 		s.stats.Duplicates++
 		return nil
 	}
+	if d.Syn {
+		s.tell(Event{Kind: Opened, SQN: p.SQN})
+	}
 	if d.Fin && !s.hasFin {
 		s.hasFin, s.fin = true, p.SQN
+		s.tell(Event{Kind: Closing, SQN: p.SQN})
+	}
+	if s.ended { // by who was told
+		return nil
 	}
 	if s.unordered {
 		s.deliverNow(now, &d, fresh)

@@ -28,7 +28,10 @@ type Config struct {
 
 	ReorderCount   int                // later packets that make a gap a loss [6.3-05]; default 2
 	ReorderTimeout time.Duration      // age at which a gap is a loss [6.3-06]; default 1 ms
-	Recovery       nak.RecoveryConfig // NAK_BO_IVL, NAK_RPT_IVL, NAK_RDATA_IVL and the retries
+	Recovery       nak.RecoveryConfig // NAK_BO_IVL_DEFAULT, NAK_RPT_IVL, NAK_RDATA_IVL and the retries
+	BackOffMin     time.Duration      // NAK_BO_IVL_MIN and NAK_BO_IVL_MAX: what the parent may make of NAK_BO_IVL, unless the
+	BackOffMax     time.Duration      // source sets other limits [15.2.2-02]; default 500 µs and 100 ms
+	MulticastNAKs  bool               // NAKs go to the group too, with a TTL of 1 [6.3-24]
 	Solicit        time.Duration      // SPMR_BO_IVL [13.5-01]; default 250 ms
 	PeerExpiry     time.Duration      // silence after which a session is gone; default 30 s
 	EndExpiry      time.Duration      // the same after OPT_FIN, when something is still missing; default 5 s
@@ -50,6 +53,9 @@ type Receiver struct {
 	sessions map[packet.TSI]*Session
 	order    []*Session // in the order of appearance, for fairness in PollTransmit
 	last     *Session   // of the latest packet: consecutive packets mostly are of one session
+	unicast  bool       // the packet at hand was sent to this host alone
+	node     uint32     // RAND_NODE_ID, if hasNode
+	hasNode  bool
 	stats    Stats
 	due      [nak.MaxList + 1]packet.SQN
 	scratch  []byte
@@ -64,6 +70,8 @@ func New(c Config) (*Receiver, error) {
 		return nil, errors.New("receiver: Config.Accept is missing")
 	case !c.Group.Addr().IsMulticast():
 		return nil, fmt.Errorf("receiver: %v is not a multicast group", c.Group.Addr())
+	case c.BackOffMin < 0 || c.BackOffMax < 0 || c.BackOffMax != 0 && c.BackOffMax < c.BackOffMin:
+		return nil, errors.New("receiver: the limits of the back-off are no range")
 	case c.ReorderCount < 0 || c.ReorderTimeout < 0 || c.Window < 0 || c.Window > packet.MaxWindow || c.MaxSessions < 0:
 		return nil, errors.New("receiver: a limit or interval is negative or too large")
 	}
@@ -88,6 +96,15 @@ func New(c Config) (*Receiver, error) {
 	return &Receiver{c: c, sessions: make(map[packet.TSI]*Session), scratch: make([]byte, 0, 2048)}, nil
 }
 
+// HandleUnicast is HandlePacket for a packet that was sent to this host alone: a parent confirms so what it cannot confirm by multicast,
+// and a receiver passes that on to its neighbourhood [15.3.2-11].
+func (r *Receiver) HandleUnicast(now time.Time, from netip.AddrPort, p []byte) error {
+	r.unicast = true
+	err := r.HandlePacket(now, from, p)
+	r.unicast = false
+	return err
+}
+
 // HandlePacket takes one PGM packet that arrived from the network address from. The error says what is wrong with it, and is for
 // tracing: the packet has been counted and dropped. Sinks are called from within.
 func (r *Receiver) HandlePacket(now time.Time, from netip.AddrPort, p []byte) error {
@@ -106,7 +123,15 @@ func (r *Receiver) HandlePacket(now time.Time, from netip.AddrPort, p []byte) er
 	case packet.TypeSPM:
 		return r.handleSPM(now, from, &h, body)
 	case packet.TypeNCF, packet.TypeNAK:
-		return r.handleNAK(now, &h, body)
+		return r.handleNAK(now, &h, body, p)
+	case packet.TypeNNAK:
+		return r.handleNNAK(&h, body)
+	case packet.TypePOLL:
+		return r.handlePOLL(now, &h, body)
+	case packet.TypePOLR:
+		// Of another child, or of a repairer that redirects its neighbours' NAKs to itself, which a receiver may ignore [9.5.4-02].
+		r.stats.HeardPOLRs++
+		return nil
 	case packet.TypeSPMR:
 		// Another receiver's: it makes ours superfluous [13.5-03].
 		if _, err := spm.ParseRequest(&h, body); err != nil {
@@ -154,6 +179,13 @@ func (r *Receiver) handleSPM(now time.Time, from netip.AddrPort, h *packet.Heade
 	if err != nil {
 		return r.stats.malformed(err)
 	}
+	if _, special := packet.FindOption(opts, packet.OptNbrUnreach); special {
+		// It does not come from the source, so it says neither that there is a session nor that there still is one.
+		if s := r.sessions[h.TSI()]; s != nil && s.active() {
+			s.special(now, p.SQN, p.Path)
+		}
+		return nil
+	}
 	s := r.session(now, from, h.TSI())
 	if s == nil {
 		return nil
@@ -161,39 +193,6 @@ func (r *Receiver) handleSPM(now time.Time, from netip.AddrPort, h *packet.Heade
 	s.heard = now
 	if err := s.handleSPM(now, from, &p, opts); err != nil {
 		return r.stats.malformed(err)
-	}
-	return nil
-}
-
-// handleNAK takes an NCF, or a NAK that another receiver multicast; both suppress ours [6.3-09], [9.3.2-02].
-func (r *Receiver) handleNAK(now time.Time, h *packet.Header, body []byte) error {
-	var list [nak.MaxList]packet.SQN
-	n := nak.Packet{List: list[:0]}
-	if _, err := n.Parse(h, body); err != nil {
-		return r.stats.malformed(err)
-	}
-	s := r.sessions[h.TSI()]
-	if s == nil || !s.active() || h.Options&packet.FlagParity != 0 {
-		return nil
-	}
-	if h.Type == packet.TypeNCF {
-		r.stats.NCFs++
-	} else {
-		r.stats.HeardNAKs++
-	}
-	if r.c.Passive {
-		return nil
-	}
-	for sqn := range n.All() {
-		// "NCFs and NAKs heard for SQNs outside the transmit window or for data already received are discarded" [6.3-31].
-		if !s.started || !s.missing(sqn) {
-			continue
-		}
-		if h.Type == packet.TypeNCF {
-			s.recovery.Confirmed(now, sqn)
-		} else {
-			s.recovery.Heard(now, sqn)
-		}
 	}
 	return nil
 }
@@ -217,6 +216,7 @@ func (r *Receiver) session(now time.Time, from netip.AddrPort, tsi packet.TSI) *
 		r.sessions[tsi] = s
 		r.order = append(r.order, s)
 		s.sink = r.c.Accept(now, s)
+		s.observer, _ = s.sink.(Observer)
 		s.ended = s.sink == nil
 		r.stats.Sessions++
 	}

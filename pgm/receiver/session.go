@@ -15,6 +15,8 @@ type Session struct {
 	r         *Receiver
 	tsi       packet.TSI
 	sink      Sink
+	observer  Observer // the sink, if it is one
+	told      uint8    // the kinds of events that it was told of, a bit each
 	unordered bool
 	ended     bool
 	heard     time.Time // when a packet of the session was heard last
@@ -22,6 +24,7 @@ type Session struct {
 	from      netip.AddrPort // whence its packets come: the address is NAK_SRC
 	path      spm.Path
 	solicitor spm.Solicitor
+	parent    parent
 
 	// The receive window. Everything before have's trail has been delivered, or is not wanted; lead is the newest packet known to
 	// have been sent. Before the window has a beginning, started is false.
@@ -49,7 +52,9 @@ type Session struct {
 // SessionStats counts what happened in one session. See Stats for the meaning of the fields.
 type SessionStats struct {
 	SPMs, ODATA, RDATA, Bytes, Delivered, Duplicates, Outside, Held, Lost, NAKs, SPMRs, Reports uint64
+	POLRs, FalsePaths, Silences, Copies                                                         uint64
 	Recovery                                                                                    nak.RecoveryStats
+	BackOff                                                                                     time.Duration // NAK_BO_IVL as it is
 }
 
 // holdIntervals is for how many SPMR_BO_IVL delivery waits for the first SPM. By then some four requests have failed to bring one,
@@ -62,6 +67,7 @@ const maxReports = 64
 func newSession(r *Receiver, now time.Time, from netip.AddrPort, tsi packet.TSI) *Session {
 	s := &Session{r: r, tsi: tsi, from: from, heard: now, recovery: nak.NewRecovery(r.c.Recovery, r.c.Rand)}
 	s.solicitor.BackOff = r.c.Solicit
+	s.initParent()
 	return s
 }
 
@@ -85,7 +91,7 @@ func (s *Session) Missing() int {
 
 // Stats returns the session's counters.
 func (s *Session) Stats() SessionStats {
-	s.stats.Recovery = s.recovery.Stats()
+	s.stats.Recovery, s.stats.BackOff = s.recovery.Stats(), s.parent.backOff.Interval()
 	return s.stats
 }
 
@@ -186,6 +192,7 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 	var join packet.SQN
 	var reset packet.Reset
 	var hasJoin, hasFin, hasReset bool
+	var a advice
 	for o, err := range packet.Options(opts) {
 		if err != nil {
 			return err
@@ -200,6 +207,10 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 			hasFin = !p.NoWindow()
 		case packet.OptRst:
 			reset, hasReset = packet.ParseReset(o), true
+		default:
+			if err := a.read(packet.TypeSPM, o); err != nil {
+				return err
+			}
 		}
 	}
 	first := !s.path.Known()
@@ -209,6 +220,7 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 	s.stats.SPMs++
 	s.from = from
 	s.solicitor.SPMSeen()
+	s.regular(now, &a)
 	if !p.NoWindow() {
 		switch {
 		case !s.started && hasJoin:
@@ -230,9 +242,11 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 	}
 	if hasFin && !s.hasFin {
 		s.hasFin, s.fin = true, p.Lead
+		s.tell(Event{Kind: Closing, SQN: p.Lead})
 	}
 	s.deliver()
 	if hasReset {
+		s.tell(Event{Kind: Aborted, SQN: p.Lead, Reset: reset})
 		s.end(Reset, reset)
 		return nil
 	}
@@ -256,6 +270,7 @@ func (s *Session) handleTimeout(now time.Time) {
 		s.holding = false
 		s.deliver()
 	}
+	s.unmute(now)
 	if !s.started {
 		return
 	}
@@ -291,7 +306,9 @@ func (s *Session) nextTimeout() time.Time {
 	}
 	earlier(s.gaps.next(s.r.c.ReorderTimeout))
 	earlier(s.solicitor.Next())
-	earlier(s.recovery.NextTimeout(s.path.Known()))
+	earlier(s.parent.unmuted)
+	earlier(s.nextReply())
+	earlier(s.recovery.NextTimeout(s.mayNAK()))
 	return next
 }
 

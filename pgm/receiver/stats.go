@@ -22,6 +22,14 @@ type Stats struct {
 	Requested                           uint64 // SQNs in them
 	Suppressed                          uint64 // requests spared by others' NAKs or by NCFs
 	SPMRs, Reports                      uint64 // sent
+	POLLs                               uint64 // for live sessions
+	Strangers                           uint64 // POLLs for others
+	POLRs                               uint64 // sent
+	FalsePaths                          uint64 // POLRs not sent, because POLL_PATH is not a parent's
+	HeardPOLRs, NNAKs                   uint64 // which do not concern a receiver
+	Silences                            uint64 // times that a parent had NAKs stop [15.3]
+	Copies                              uint64 // unicast NCFs that were multicast to the neighbourhood
+	NoRange                             uint64 // OPT_NAK_BO_RNG with limits that are no range
 	Sessions                            uint64 // that were heard
 	Parity                              uint64 // parity packets, which are not used
 	Own, Foreign, Unknown               uint64 // own sessions', other ports', unknown types' packets
@@ -58,4 +66,8 @@ func (s *Stats) add(e *Session) {
 	s.NAKs += e.stats.NAKs
 	s.SPMRs += e.stats.SPMRs
 	s.Reports += e.stats.Reports
+	s.POLRs += e.stats.POLRs
+	s.FalsePaths += e.stats.FalsePaths
+	s.Silences += e.stats.Silences
+	s.Copies += e.stats.Copies
 }

@@ -17,27 +17,34 @@ func (s *Session) pollTransmit(now time.Time, b *packet.Batch) {
 	if !s.active() || s.r.c.Passive {
 		return
 	}
+	s.copyNCF(b)
+	s.reply(now, b)
 	if s.solicitor.Due(now) && b.Room() >= 3*maxUpstream {
 		s.solicit(now, b)
 	}
-	if !s.path.Known() { // "No NAK is sent for a TSI before at least one SPM" [6.2-05]
+	if !s.mayNAK() {
 		return
 	}
-	for b.Room() >= 2*maxUpstream {
+	for b.Room() >= 3*maxUpstream {
 		due := s.recovery.Due(now, s.r.due[:0])
 		if len(due) == 0 {
 			return
 		}
 		h := packet.Upstream(packet.TypeNAK, s.tsi, s.r.c.Dest)
 		p := nak.Packet{SQN: due[0], Source: s.from.Addr().WithZone(""), Group: s.r.c.Group.Addr().WithZone(""), List: due[1:]}
-		s.send(b, nak.Append(s.r.scratch[:0], h, &p), s.path.Upstream())
+		out := nak.Append(s.r.scratch[:0], h, &p)
+		s.send(b, out, s.upstream())
+		if s.r.c.MulticastNAKs {
+			b.Append(s.r.c.Group, 1, out)
+		}
 		s.stats.NAKs++
 	}
 }
 
-// send addresses p to the upstream NLA at the group's UDP port, which is where every stack in the field listens, or not at all
-// [wire formats: UDP encapsulation]. A source that could not have that port to itself, because another one on its host has it,
-// listens at the port that its SPMs come from: when that is another, it gets p too.
+// send addresses p to an upstream NLA at the group's UDP port, which is where every stack in the field listens, or not at all [wire
+// formats: UDP encapsulation]. A source that could not have that port to itself, because another one on its host has it, listens at
+// the port that its SPMs come from: when that is another, it gets p too. NLAs travel without zones: a link-local one is on the link
+// that the session is heard on.
 func (s *Session) send(b *packet.Batch, p []byte, upstream netip.Addr) {
 	if upstream.Is6() && upstream.IsLinkLocalUnicast() {
 		upstream = upstream.WithZone(s.from.Addr().Zone())
