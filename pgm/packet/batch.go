@@ -5,10 +5,11 @@ import "net/netip"
 // Message is a run of packets to one destination that lie side by side: all of Size octets, but the last, which may be shorter.
 // A socket can hand such a run to the kernel in one system call.
 type Message struct {
-	To   netip.AddrPort
-	TTL  int // of the network header; 0 is the session's
-	Size int // of each packet but the last
-	Data []byte
+	To    netip.AddrPort
+	TTL   int  // of the network header; 0 is the session's
+	Alert bool // the network header is to have IP Router Alert; only in a Batch whose RouterAlert is set
+	Size  int  // of each packet but the last
+	Data  []byte
 }
 
 // Packets returns how many packets the message holds.
@@ -23,7 +24,10 @@ func (m *Message) Packets() int {
 // The zero Batch holds nothing and has no room; NewBatch makes one.
 type Batch struct {
 	Messages []Message
-	slab     []byte // its length is what is used, its capacity the room; never grows
+	// RouterAlert says that the packets go into IP itself, where some types must bear IP Router Alert [4-01]: they share no message with
+	// others. PGM in UDP bears none: it is the protocol number, 113, by which network elements know what an alert is about.
+	RouterAlert bool
+	slab        []byte // its length is what is used, its capacity the room; never grows
 }
 
 // MaxRun is the most octets in one Message: the largest payload of a UDP datagram over IPv4, which the kernel's segmentation is held to.
@@ -66,9 +70,10 @@ func (b *Batch) Reserve(n int) []byte {
 	return b.slab[len(b.slab) : len(b.slab)+n : len(b.slab)+n]
 }
 
-// Commit adds the first n octets of what was reserved last: packets of size octets, the last of which may be shorter. As many as
-// the kernel could send with them join the message before, if they go to the same place in the same way.
+// Commit adds the first n octets of what was reserved last: packets of one type and of size octets, the last of which may be shorter. As
+// many as the kernel could send with them join the message before, if they go to the same place in the same way.
 func (b *Batch) Commit(to netip.AddrPort, ttl, size, n int) {
+	alert := b.RouterAlert && b.alerts(to, min(size, n))
 	for n > 0 {
 		size = min(size, n)
 		if size <= 0 || size > MaxRun {
@@ -78,13 +83,13 @@ func (b *Batch) Commit(to netip.AddrPort, ttl, size, n int) {
 		take := 0
 		if k := len(b.Messages) - 1; k >= 0 {
 			m := &b.Messages[k]
-			if m.To == to && m.TTL == ttl {
+			if m.To == to && m.TTL == ttl && m.Alert == alert {
 				take = m.takes(size, n)
 				m.Data = b.slab[start-len(m.Data) : start+take]
 			}
 		}
 		if take == 0 {
-			m := Message{To: to, TTL: ttl, Size: size}
+			m := Message{To: to, TTL: ttl, Alert: alert, Size: size}
 			take = m.takes(size, n)
 			m.Data = b.slab[start : start+take]
 			b.Messages = append(b.Messages, m)
@@ -92,6 +97,13 @@ func (b *Batch) Commit(to netip.AddrPort, ttl, size, n int) {
 		b.slab = b.slab[:start+take]
 		n -= take
 	}
+}
+
+// alerts reports whether the packet of size octets that was reserved last is to have IP Router Alert. What is unicast is not: it is
+// for the next host that speaks PGM alone [9.5.2.2-05].
+func (b *Batch) alerts(to netip.AddrPort, size int) bool {
+	at := len(b.slab)
+	return size >= HeaderLen && to.Addr().IsMulticast() && Type(b.slab[:at+HeaderLen][at+4]&0x0f).RouterAlert()
 }
 
 // takes returns how many of n octets, packets of size octets of which the last may be shorter, the message can hold besides

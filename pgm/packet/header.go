@@ -73,6 +73,17 @@ func (t Type) IsUpstream() bool {
 	return t >= TypeSPMR && t <= 0x0f
 }
 
+// RouterAlert reports whether packets of type t that are multicast over IP itself bear the IP Router Alert option, for the network
+// elements on their way: "SPMs, NCFs, and RDATA MUST be transmitted with the IP Router Alert Option" [4-01], and so must POLLs
+// [14.4-06].
+func (t Type) RouterAlert() bool {
+	switch t {
+	case TypeSPM, TypeNCF, TypeRDATA, TypePOLL:
+		return true
+	}
+	return false
+}
+
 // Flags is the Options octet. RFC 3208 §8 numbers its bits from the left; the values here are those on the wire of every
 // stack in the field [8-07].
 type Flags uint8

@@ -27,10 +27,12 @@ type Config struct {
 	Group  netip.AddrPort // where packets go; its address is what NAKs name
 
 	MaxTSDU  int // octets that a packet without options carries: what the MTU leaves behind Overhead and packet.DataHeaderLen
-	Overhead int // network octets in front of each packet, which the rate counts: 28 over UDP and IPv4, 48 over IPv6
+	Overhead int // network octets in front of each packet, which the rate counts: 28 in UDP over IPv4, 48 over IPv6, 20 or 40 without UDP
 	MaxRate  int // TXW_MAX_RTE in octets a second, for all that is sent, Overhead included [5.1.1-01]; 0: unlimited
 	Peak     int // the rate of a burst, in octets a second; 0: congestion.PacerConfig's default
 	Burst    int // octets that leave back to back; 0: congestion.PacerConfig's default
+	// AlertOverhead is how many octets IP Router Alert adds to Overhead where it goes with a packet [4-01]: 4 or 8 over IP itself, 0 in UDP.
+	AlertOverhead int
 
 	// RepairShare is the part of the rate that RDATA has while there are both RDATA and ODATA to send; alone, each has all of it
 	// [5.1.3-02]. Between 0 and 1; default 0.5.
@@ -96,7 +98,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("source: %v and %v are of different families", src, grp)
 	case c.MaxTSDU < minTSDU || c.MaxTSDU > packet.MaxRun-packet.DataHeaderLen:
 		return fmt.Errorf("source: MaxTSDU %d is not in %d..%d", c.MaxTSDU, minTSDU, packet.MaxRun-packet.DataHeaderLen)
-	case c.Overhead < 0 || c.MaxRate < 0 || c.Peak < 0 || c.Burst < 0 || c.MaxRepairs < 0 || c.MaxReports < 0:
+	case c.Overhead < 0 || c.AlertOverhead < 0 || c.MaxRate < 0 || c.Peak < 0 || c.Burst < 0 || c.MaxRepairs < 0 || c.MaxReports < 0:
 		return errors.New("source: a rate or bound is negative")
 	case !(c.RepairShare > 0 && c.RepairShare < 1):
 		return fmt.Errorf("source: RepairShare %v is not between 0 and 1", c.RepairShare)

@@ -66,7 +66,7 @@ func (s *Source) sendRun(now time.Time, b *packet.Batch, t packet.Type, first pa
 	if sent == 0 {
 		return 0, 0
 	}
-	s.spend(now, at, sent)
+	s.spend(now, t, at, sent)
 	s.schedule.DataSent(now)
 	tsduOctets := uint64(0)
 	for i := range tsdus[:sent] {
@@ -79,7 +79,7 @@ func (s *Source) sendRun(now time.Time, b *packet.Batch, t packet.Type, first pa
 		s.stats.RDATA += uint64(sent)
 		s.stats.RDATAOctets += tsduOctets
 	}
-	return sent, at + sent*s.c.Overhead
+	return sent, at + sent*s.overhead(t)
 }
 
 var errStore = errors.New("the store broke its contract")

@@ -98,14 +98,14 @@ func New(c Config, now time.Time) (*Source, error) {
 	s.ager, _ = c.Store.(Ager)
 	var err error
 	s.pacer, err = congestion.NewPacer(congestion.PacerConfig{
-		Rate: c.MaxRate, Peak: c.Peak, Burst: c.Burst, Packet: max(s.maxWire(), maxControl+c.Overhead),
+		Rate: c.MaxRate, Peak: c.Peak, Burst: c.Burst, Packet: max(s.maxWire(), maxControl+c.Overhead+c.AlertOverhead),
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.schedule = spm.NewSchedule(c.schedule(), now)
 	s.confirm = ncf.New(ncf.Config{
-		Source: s.src, Group: s.group, Hold: c.NCFHold, Rate: ncfRate(c.MaxRate), Overhead: c.Overhead,
+		Source: s.src, Group: s.group, Hold: c.NCFHold, Rate: ncfRate(c.MaxRate), Overhead: c.Overhead + c.AlertOverhead,
 	})
 	s.repairs = newRepairs(c.MaxRepairs)
 	s.reports.max = c.MaxReports
@@ -128,8 +128,8 @@ func ncfRate(rate int) int {
 // stride is the size of the largest data packet.
 func (s *Source) stride() int { return packet.DataHeaderLen + s.c.MaxTSDU }
 
-// maxWire is what the largest data packet takes of the rate.
-func (s *Source) maxWire() int { return s.stride() + s.c.Overhead }
+// maxWire is what the largest data packet takes of the rate at most: as RDATA.
+func (s *Source) maxWire() int { return s.stride() + s.c.Overhead + s.c.AlertOverhead }
 
 // HandlePacket takes a packet that came for the source: NAK, NNAK, SPMR, or a receiver's report. An error says why it was refused;
 // it was counted, and changed nothing.

@@ -109,7 +109,7 @@ func (s *Source) sendReports(now time.Time, b *packet.Batch) bool {
 
 // reserve returns the place for a packet of n octets at most, empty, with capacity for it: nil when the rate or the batch has none.
 func (s *Source) reserve(now time.Time, b *packet.Batch, n int) []byte {
-	if s.pacer.Budget(now) < n+s.c.Overhead {
+	if s.pacer.Budget(now) < n+s.c.Overhead+s.c.AlertOverhead {
 		return nil
 	}
 	dst := b.Reserve(n)
@@ -123,12 +123,20 @@ func (s *Source) reserve(now time.Time, b *packet.Batch, n int) []byte {
 // commit sends one packet, which lies where reserve said.
 func (s *Source) commit(now time.Time, b *packet.Batch, to netip.AddrPort, p []byte) {
 	b.Commit(to, 0, len(p), len(p))
-	s.spend(now, len(p), 1)
+	s.spend(now, packet.Type(p[4]), len(p), 1)
 }
 
-// spend takes n octets in so many packets from the rate.
-func (s *Source) spend(now time.Time, n, packets int) {
-	n += packets * s.c.Overhead
+// overhead returns the network octets in front of a packet of type t to the group.
+func (s *Source) overhead(t packet.Type) int {
+	if t.RouterAlert() {
+		return s.c.Overhead + s.c.AlertOverhead
+	}
+	return s.c.Overhead
+}
+
+// spend takes n octets in so many packets of type t from the rate.
+func (s *Source) spend(now time.Time, t packet.Type, n, packets int) {
+	n += packets * s.overhead(t)
 	s.pacer.Spend(now, n)
 	s.stats.Sent += uint64(n)
 }
@@ -201,11 +209,11 @@ func (s *Source) plan(now time.Time) {
 		s.due = now
 		return
 	case confirmation != nil:
-		need = confirmation.Len() + s.c.Overhead
+		need = confirmation.Len() + s.c.Overhead + s.c.AlertOverhead
 	case due:
-		need = s.spmLen() + s.c.Overhead
+		need = s.spmLen() + s.c.Overhead + s.c.AlertOverhead
 	case s.reports.n > 0:
-		need = packet.HeaderLen + len(s.reports.front().body) + s.c.Overhead
+		need = packet.HeaderLen + len(s.reports.front().body) + s.c.Overhead + s.c.AlertOverhead
 	case data > 0 || repair:
 		// Half a burst: more packets at once than one, and yet, a wake-up that is late by the other half costs no time.
 		packets := max(s.pacer.Burst()/2/s.maxWire(), 1)
