@@ -68,17 +68,26 @@ type SourceConfig struct {
 type ReceiverConfig struct {
 	ReorderCount   int           // later packets that make a gap a loss [6.3-05]; default 2
 	ReorderTimeout time.Duration // the age at which a gap is a loss [6.3-06]; default 1 ms
-	NAKBackOff     time.Duration // NAK_BO_IVL, over which NAKs are spread; default 5 ms
+	NAKBackOff     time.Duration // NAK_BO_IVL, over which NAKs are spread until the source says another [15.2.2-01]; default 5 ms
+	NAKBackOffMin  time.Duration // NAK_BO_IVL_MIN, the least that a source may make of it [15.2.2-02]; default 500 µs
+	NAKBackOffMax  time.Duration // NAK_BO_IVL_MAX, the most; default 100 ms
 	NAKRepeat      time.Duration // NAK_RPT_IVL, the wait for an NCF; default 20 ms
 	NAKData        time.Duration // NAK_RDATA_IVL, the wait for the repair; default 50 ms
-	NCFRetries     int           // NAK_NCF_RETRIES; default 20, negative: no limit
-	DataRetries    int           // NAK_DATA_RETRIES; default 20, negative: no limit
-	MaxRecovering  int           // packets of one source that are asked for at once; default 65536
-	Solicit        time.Duration // SPMR_BO_IVL [13.5-01]; default 250 ms
-	PeerExpiry     time.Duration // the silence after which a source is gone; default 30 s
-	EndExpiry      time.Duration // the same after OPT_FIN, while something is missing; default 5 s
-	Window         int           // packets held behind a gap or a slow reader; default what 32 MiB hold, 1024 to 32768
-	MaxSessions    int           // sources at once; default 256
+	// NCFRetries is NAK_NCF_RETRIES: how often the NAK for a packet is repeated while no NCF comes, before the packet is lost [6.3-26].
+	// Repeats come ever more slowly, so that the default of 20 lasts some 10 s. Negative: no limit.
+	NCFRetries int
+	// DataRetries is NAK_DATA_RETRIES: how often a packet is asked for again that was confirmed and did not come, while no other
+	// repair comes either [6.3-11]. The default of 20 lasts some 8 s. Negative: no limit.
+	DataRetries int
+	// MulticastNAKs sends NAKs to the group too, with a TTL of 1 [6.3-24]. It spares NAKs where many receivers share a subnet and the
+	// source, or the network element that confirms NAKs, is so far that its NCF comes too late to suppress theirs.
+	MulticastNAKs bool
+	MaxRecovering int           // packets of one source that are asked for at once; default 65536
+	Solicit       time.Duration // SPMR_BO_IVL [13.5-01]; default 250 ms
+	PeerExpiry    time.Duration // the silence after which a source is gone; default 30 s
+	EndExpiry     time.Duration // the same after OPT_FIN, while something is missing; default 5 s
+	Window        int           // packets held behind a gap or a slow reader; default what 32 MiB hold, 1024 to 32768
+	MaxSessions   int           // sources at once; default 256
 }
 
 // The defaults of Config that are not the engines'.

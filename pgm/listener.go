@@ -19,6 +19,14 @@ type ListenConfig struct {
 	// Lost, if not nil, is called when messages to a PacketConn were lost beyond repair, on the goroutine that receives, which it
 	// holds up [6.3-30]. Streams report a loss by an error of Read.
 	Lost func(source Addr, err *LostError)
+	// Joined, if not nil, is called before the first message of a source to a PacketConn can be read, on the goroutine that receives.
+	// fromStart is true if nothing was before it: the source said so [9.6-02]. Who joins late, or lost the first packet, gets false.
+	Joined func(source Addr, fromStart bool)
+	// Left, if not nil, is called for each source that has Joined when nothing more comes from it, on the goroutine that receives;
+	// messages may still wait to be read. The error is what Read of a stream returns at its end: io.EOF if the source was closed
+	// properly, a *ResetError with its code if it gave up, ErrExpired if it fell silent. It is not called when the PacketConn is
+	// closed itself. A source that comes back has another TSI, and joins again.
+	Left func(source Addr, err error)
 }
 
 const defaultBacklog = 128

@@ -22,6 +22,8 @@ type PacketConn struct {
 	receiver *Receiver
 	writer   *writer
 	lost     func(Addr, *LostError)
+	joined   func(source Addr, fromStart bool)
+	left     func(source Addr, err error)
 
 	mu       sync.Mutex
 	changed  sync.Cond
@@ -58,7 +60,7 @@ func (c *ListenConfig) ListenPacket(ctx context.Context, network, endpoint strin
 	if err != nil {
 		return fail(err)
 	}
-	p := &PacketConn{group: Addr{AddrPort: ep.Group}, lost: c.Lost, inbox: newInbox(config.ReadBuffer)}
+	p := &PacketConn{group: Addr{AddrPort: ep.Group}, lost: c.Lost, joined: c.Joined, left: c.Left, inbox: newInbox(config.ReadBuffer)}
 	p.changed.L = &p.mu
 	sender, err := openSender(ctx, ep, config)
 	if err != nil {
@@ -96,10 +98,22 @@ type messageSink struct {
 	apdus   receiver.Assembler
 	whole   []byte // an APDU of several fragments that is complete, and for which there was no room yet
 	held    bool   // the engine holds a packet; under the lock of conn
+	here    bool   // the source has joined
+}
+
+// join tells of a source that was not heard before.
+func (m *messageSink) join(fromStart bool) {
+	if m.here {
+		return
+	}
+	if m.here = true; m.conn.joined != nil {
+		m.conn.joined(m.from, fromStart)
+	}
 }
 
 // Data takes the next packet.
 func (m *messageSink) Data(d receiver.Data) bool {
+	m.join(d.Syn)
 	apdu, fragments := m.whole, d.Fragment.Length != 0
 	if apdu == nil {
 		var ok bool
@@ -126,6 +140,7 @@ func (m *messageSink) Flush(Lease) {
 
 // Lost says that messages are missing.
 func (m *messageSink) Lost(first, last packet.SQN) {
+	m.join(false)
 	m.apdus.Lost()
 	m.whole = nil
 	if m.conn.lost != nil {
@@ -134,7 +149,12 @@ func (m *messageSink) Lost(first, last packet.SQN) {
 }
 
 // End says that the source is gone; messages may come from it again under another TSI.
-func (m *messageSink) End(receiver.End, packet.Reset) {}
+func (m *messageSink) End(end receiver.End, reset packet.Reset) {
+	failure := m.conn.receiver.Err()
+	if m.here && m.conn.left != nil && (end != receiver.Closed || failure != nil) {
+		m.conn.left(m.from, endError(end, reset, failure))
+	}
+}
 
 // put takes a message for ReadFrom, if there is room.
 func (c *PacketConn) put(m *messageSink, apdu []byte) bool {

@@ -60,6 +60,7 @@ type flushSink struct {
 	receiver.Sink
 	flusher  Flusher
 	reporter receiver.Reporter // nil if the Sink is none
+	observer receiver.Observer // likewise
 	r        *Receiver
 	dirty    bool
 }
@@ -77,6 +78,13 @@ func (f *flushSink) Data(d receiver.Data) bool {
 func (f *flushSink) Report(body []byte) {
 	if f.reporter != nil {
 		f.reporter.Report(body)
+	}
+}
+
+// Event passes on what the source said of its session.
+func (f *flushSink) Event(e receiver.Event) {
+	if f.observer != nil {
+		f.observer.Event(e)
 	}
 }
 
@@ -112,6 +120,7 @@ func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) 
 			BackOff: t.NAKBackOff, Repeat: t.NAKRepeat, Data: t.NAKData,
 			NCFRetries: t.NCFRetries, DataRetries: t.DataRetries, Max: t.MaxRecovering,
 		},
+		BackOffMin: t.NAKBackOffMin, BackOffMax: t.NAKBackOffMax, MulticastNAKs: t.MulticastNAKs,
 		Solicit: t.Solicit, PeerExpiry: t.PeerExpiry, EndExpiry: t.EndExpiry,
 		Window: t.Window, MaxSessions: t.MaxSessions, Rand: newRand(),
 	})
@@ -133,7 +142,8 @@ func (r *Receiver) accept(sink receiver.Sink) receiver.Sink {
 		return sink
 	}
 	reporter, _ := sink.(receiver.Reporter)
-	return &flushSink{Sink: sink, flusher: flusher, reporter: reporter, r: r}
+	observer, _ := sink.(receiver.Observer)
+	return &flushSink{Sink: sink, flusher: flusher, reporter: reporter, observer: observer, r: r}
 }
 
 // drive is the loop.
@@ -174,7 +184,11 @@ func (r *Receiver) handle(b *netio.Batch) {
 			r.dropped.Add(1)
 			continue
 		}
-		_ = r.engine.HandlePacket(now, d.From, d.Data) // counted by cause
+		if b.Multicast {
+			_ = r.engine.HandlePacket(now, d.From, d.Data) // counted by cause
+		} else {
+			_ = r.engine.HandleUnicast(now, d.From, d.Data)
+		}
 	}
 	r.flush(b)
 	b.Release()
