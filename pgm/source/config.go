@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
 
@@ -17,7 +18,12 @@ const (
 	DefaultLinger      = 2 * time.Second
 	DefaultMaxRepairs  = 65536
 	DefaultMaxReports  = 1024
+	DefaultProbe       = 3 // of Tuner
 )
+
+// MinPollRate is the rate, in octets a second, from which on receivers are counted unless Config.Poll says otherwise: below, the
+// network may be too slow for their replies.
+const MinPollRate = 125_000
 
 // Config says what a source sends, where, and how fast. Fields that are zero have their defaults.
 type Config struct {
@@ -51,10 +57,20 @@ type Config struct {
 	// times Linger; negative: none.
 	Linger, LingerMax time.Duration
 
+	// Poll says how receivers are counted, by general polls [14.4-01]; who is asked, and POLL_PATH, are not taken from it. A Period of
+	// zero is poll.DefaultPeriod if MaxRate is at least MinPollRate, or unlimited, and none below that. Negative: no polls.
+	// Without Rand there are none either.
+	Poll poll.PollerConfig
+	// Tuner says how NAK_BO_IVL, over which receivers spread their NAKs, follows the duplicates that come [15.2.1]. Its Default, 5 ms,
+	// is what they begin with: what differs from it is advertised. Min, Default and Max that are equal fix it. Probe is
+	// DefaultProbe unless given. DUP_NAK_MAX is none unless given: a packet that hundreds of receivers lost draws as many NAKs
+	// within a round trip as one whose NCF nobody hears.
+	Tuner poll.TunerConfig
+
 	First packet.SQN // of the first data packet
 	Join  bool       // have each SPM bear OPT_JOIN with the trail: who joins late may ask for the whole window [9.4.3-01]
 	Store Store
-	Rand  *rand.Rand // draws the first SPM_SQN; nil: it is 0
+	Rand  *rand.Rand // draws the first SPM_SQN, which is 0 if it is nil, and polls
 
 	// Report, unless nil, is called for each report of a receiver (packet.TypeReport): body is valid during the call.
 	Report func(now time.Time, from netip.AddrPort, body []byte)
@@ -72,6 +88,16 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxReports == 0 {
 		c.MaxReports = DefaultMaxReports
+	}
+	if c.Poll.Period == 0 && c.MaxRate > 0 && c.MaxRate < MinPollRate {
+		c.Poll.Period = -1
+	}
+	c.Poll.Path, c.Poll.Subtype = c.Source.Addr().Unmap().WithZone(""), poll.General
+	if c.Tuner.Probe == 0 {
+		c.Tuner.Probe = DefaultProbe
+	}
+	if c.Tuner.DupMax == 0 {
+		c.Tuner.DupMax = -1
 	}
 	if c.Linger == 0 {
 		c.Linger = DefaultLinger
@@ -102,9 +128,22 @@ func (c *Config) check() error {
 		return errors.New("source: a rate or bound is negative")
 	case !(c.RepairShare > 0 && c.RepairShare < 1):
 		return fmt.Errorf("source: RepairShare %v is not between 0 and 1", c.RepairShare)
+	case c.Tuner.Polled && !c.polls():
+		return errors.New("source: NAK_BO_IVL is to follow polls, and there are none")
+	}
+	if c.polls() {
+		if err := c.Poll.Check(); err != nil {
+			return fmt.Errorf("source: %w", err)
+		}
+	}
+	if err := c.Tuner.Check(); err != nil {
+		return fmt.Errorf("source: %w", err)
 	}
 	return c.schedule().Check()
 }
+
+// polls reports whether receivers are counted.
+func (c *Config) polls() bool { return c.Poll.Period >= 0 && c.Rand != nil }
 
 func (c *Config) schedule() spm.ScheduleConfig {
 	return spm.ScheduleConfig{Ambient: c.Ambient, IHBMin: c.IHBMin, IHBMax: c.IHBMax}

@@ -45,7 +45,7 @@ func TestFirstSPMIsLow(t *testing.T) {
 	for i := range uint64(100) {
 		c := testConfig(&fake{})
 		c.Rand = rand.New(rand.NewPCG(i, i))
-		out := poll(t, newSource(t, c), start)
+		out := pull(t, newSource(t, c), start)
 		if len(out) != 1 || out[0].spm.SQN >= 1<<30 {
 			t.Fatalf("the first SPM has number %v", out[0].spm.SQN)
 		}
@@ -92,7 +92,7 @@ func TestLateRequestIsRepaired(t *testing.T) {
 	play(t, s, start, start.Add(900*ms), func(sent) {})
 	s.SetRate(500) // a packet takes longer than what is left
 	now := start.Add(950 * ms)
-	poll(t, s, now)
+	pull(t, s, now)
 	ask(t, s, now, 1, 2, 3)
 	repaired := 0
 	play(t, s, now, now.Add(time.Minute), func(p sent) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
 
@@ -75,7 +76,7 @@ func TestHostilePacketsChangeNothing(t *testing.T) {
 		if after.Bad = before.Bad; after != before {
 			t.Errorf("%s: changed %+v to %+v", tt.name, before, after)
 		}
-		if out := poll(t, s, now); len(out) > 0 {
+		if out := pull(t, s, now); len(out) > 0 {
 			t.Errorf("%s: answered by %v", tt.name, out[0].h.Type)
 		}
 	}
@@ -142,11 +143,15 @@ func FuzzSource(f *testing.F) {
 	f.Add(bytes.Join([][]byte{step(0, nakWire(1)), step(1, []byte{1, 0}), step(0, nakWire(1, 2, 200)), step(2, nil), step(1, []byte{255, 255})}, nil))
 	f.Add(bytes.Join([][]byte{step(0, spm.AppendRequest(nil, testTSI, testDest)), step(3, []byte{9}), step(1, []byte{16, 0}), step(4, []byte{1})}, nil))
 	f.Add(bytes.Join([][]byte{step(0, appendReport(nil, testTSI, testDest, []byte("held"))), step(5, []byte("yes")), step(6, []byte{40}), step(0, nakWire(60, 61))}, nil))
+	reply := poll.AppendReply(nil, testTSI, testDest, poll.Reply{SQN: 1})
+	f.Add(append(step(1, []byte{1, 0}), bytes.Repeat(step(0, reply), 20)...))
+	f.Add(append(bytes.Repeat(step(0, nakWire(3)), 3), step(1, []byte{1, 0})...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const rate = 200_000
 		store := &fake{first: 1, trail: 1, next: 50}
 		c := testConfig(store)
 		c.MaxRate, c.MaxRepairs, c.MaxReports, c.Linger = rate, 16, 4, 100*ms
+		c.Poll, c.Tuner.DupMax = poll.PollerConfig{Want: 8}, 2
 		s := newSource(t, c)
 		now := start
 		limit := limiter{rate: rate, depth: 1750}

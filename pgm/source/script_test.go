@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gopgm/gopgm/internal/script"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
 
@@ -22,6 +24,7 @@ type stage struct {
 	s     *Source
 	store *fake
 	now   time.Time
+	asked poll.Packet // the last POLL
 	out   bytes.Buffer
 }
 
@@ -29,13 +32,19 @@ type stage struct {
 func (st *stage) open(words []string) {
 	st.store, st.now = &fake{first: 1, next: 1, trail: 1}, start
 	c := testConfig(st.store)
-	c.Rand = nil // the first SPM has number 0
 	c.Report = func(_ time.Time, from netip.AddrPort, body []byte) {
 		fmt.Fprintf(&st.out, "report %q from %v\n", body, from)
 	}
 	for i := 0; i < len(words); i++ {
-		if words[i] == "join" {
+		switch words[i] {
+		case "join":
 			c.Join = true
+			continue
+		case "polls":
+			c.Poll.Period = 0
+			continue
+		case "polled":
+			c.Tuner.Polled = true
 			continue
 		}
 		i++
@@ -55,12 +64,23 @@ func (st *stage) open(words []string) {
 			c.Linger = st.duration(words[i])
 		case "repairs":
 			c.MaxRepairs = int(st.num(words[i]))
+		case "period":
+			c.Poll.Period = st.duration(words[i])
+		case "bits":
+			c.Poll.FirstBits = int(st.num(words[i]))
+		case "want":
+			c.Poll.Want = int(st.num(words[i]))
+		case "probe":
+			c.Tuner.Probe = int(st.num(words[i]))
+		case "dupmax":
+			c.Tuner.DupMax = int(st.num(words[i]))
 		default:
 			st.t.Fatalf("script: source %q?", words[i-1])
 		}
 	}
 	c.First = st.store.first
 	st.s = newSource(st.t, c)
+	st.s.spmSQN = 0
 }
 
 func (st *stage) num(w string) packet.SQN {
@@ -94,6 +114,13 @@ func (st *stage) poll() {
 			for s := range p.nak.All() {
 				fmt.Fprintf(&st.out, " %v", s)
 			}
+			if p.to != testGrp {
+				fmt.Fprintf(&st.out, " to %v", p.to)
+			}
+		case packet.TypePOLL:
+			st.asked = p.poll
+			fmt.Fprintf(&st.out, " %v.%d to one in 2^%d, replies to %v within %v", p.poll.SQN, p.poll.Round,
+				bits.OnesCount32(p.poll.Mask), p.poll.Path, p.poll.BackOff)
 		case packet.TypeReport:
 			fmt.Fprintf(&st.out, " %q to %v", p.body, p.to)
 		default:
@@ -113,6 +140,29 @@ func (st *stage) poll() {
 			case packet.OptJoin:
 				min, _ := packet.ParseJoin(o)
 				fmt.Fprintf(&st.out, " join %v", min)
+			case packet.OptNAKBOIvl:
+				v, err := poll.ParseInterval(o)
+				if err != nil {
+					st.t.Error(err)
+				}
+				fmt.Fprintf(&st.out, " back-off %v", v.BackOff)
+				if v.SQN != 0 {
+					fmt.Fprintf(&st.out, " of poll %v", v.SQN)
+				}
+			case packet.OptNAKBORng:
+				v, err := poll.ParseRange(o)
+				if err != nil {
+					st.t.Error(err)
+				}
+				fmt.Fprintf(&st.out, " within %v..%v", v.Min, v.Max)
+			case packet.OptNbrUnreach:
+				st.out.WriteString(" unreachable")
+			case packet.OptPathNLA:
+				v, err := poll.ParsePath(o)
+				if err != nil {
+					st.t.Error(err)
+				}
+				fmt.Fprintf(&st.out, " path %v", v)
 			case packet.OptFragment:
 				f, err := packet.ParseFragment(o, p.data.SQN, len(p.data.TSDU))
 				if err != nil {
@@ -158,11 +208,17 @@ func (st *stage) advance(d time.Duration) {
 // run does one line of a script:
 //
 //	data N      N more packets may be sent     trail SQN      the store gives up what is before
+//	from ADDR COMMAND   for what comes from another host      polr N [SQN ROUND]   N replies to the last POLL, or to another
 //	nak SQN...  nnak SQN...  foreign SQN (a NAK for another group)  spmr  report TEXT  answer TEXT (SendReport)
 //	syn SQN  fin SQN  fragment SQN OFFSET/LENGTH   options of that packet      block  unblock  break   the store's Load
 //	close       reset CODE [norepair]           advance DURATION
 func (st *stage) run(line string) {
 	f := strings.Fields(line)
+	from := testFrom
+	if f[0] == "from" {
+		from = netip.AddrPortFrom(netip.MustParseAddr(f[1]), testFrom.Port())
+		f = f[2:]
+	}
 	var list []packet.SQN
 	if slices.Contains([]string{"nak", "nnak", "foreign"}, f[0]) {
 		for _, w := range f[1:] {
@@ -170,7 +226,7 @@ func (st *stage) run(line string) {
 		}
 	}
 	handle := func(p []byte) {
-		if err := st.s.HandlePacket(st.now, testFrom, p); err != nil {
+		if err := st.s.HandlePacket(st.now, from, p); err != nil {
 			fmt.Fprintf(&st.out, "error: %v\n", err)
 		}
 	}
@@ -192,6 +248,17 @@ func (st *stage) run(line string) {
 		p[len(p)-1]++
 		packet.Seal(p)
 		handle(p)
+	case "polr":
+		r := poll.Reply{SQN: st.asked.SQN, Round: st.asked.Round}
+		if len(f) > 2 {
+			r = poll.Reply{SQN: st.num(f[2]), Round: uint16(st.num(f[3]))}
+		}
+		for range st.num(f[1]) {
+			handle(poll.AppendReply(nil, testTSI, testDest, r))
+		}
+	case "children":
+		x := st.s.Stats()
+		fmt.Fprintf(&st.out, "receivers %d, known %v; polls %+v\nback-off %v %+v\n", x.Receivers, x.ReceiversKnown, x.Polls, x.BackOff, x.Tuning)
 	case "spmr":
 		handle(spm.AppendRequest(nil, testTSI, testDest))
 	case "report":

@@ -1,5 +1,6 @@
 // Package source is the engine of a PGM source (RFC 3208 §5): the transmit window, SPMs, the confirmation and repair of what
-// receivers ask for, and the order and rate in which all that leaves.
+// receivers ask for, polls of how many they are and the interval over which they spread their NAKs (§14, §15), and the order and
+// rate in which all that leaves.
 //
 // A Source has no socket, goroutine, lock or clock. Packets and the time go in; packets come out of PollTransmit, into memory
 // that the caller owns and in runs that a kernel can send by one system call. Whoever drives it calls PollTransmit after
@@ -40,6 +41,7 @@ type Source struct {
 	confirm  *ncf.Confirmer
 	repairs  repairs
 	reports  ring[report]
+	children children
 	balance  int64 // what RDATA had beyond its share, while there was ODATA to send too; in octets << shareBits
 	share    int64 // RDATA's, of 1 << shareBits
 
@@ -77,7 +79,7 @@ const (
 const shareBits = 10
 
 // maxControl is the longest NCF: IPv6, with a full list.
-const maxControl = packet.HeaderLen + 4 + 20 + 20 + 4 + 4 + 4*nak.MaxList
+const maxControl = packet.HeaderLen + 4 + 20 + 20 + 4 + 4 + 4*nak.MaxList + extraLen
 
 // ncfShare is the part of the rate that NCFs have at most: 1/ncfShare.
 const ncfShare = 4
@@ -115,6 +117,7 @@ func New(c Config, now time.Time) (*Source, error) {
 		// In the lower quarter: OpenPGM refuses a first SPM_SQN above 2^31, so there must be room for a long session.
 		s.spmSQN = packet.SQN(c.Rand.Uint32() >> 2)
 	}
+	s.children = newChildren(&c, now)
 	return s, nil
 }
 
@@ -131,7 +134,7 @@ func (s *Source) stride() int { return packet.DataHeaderLen + s.c.MaxTSDU }
 // maxWire is what the largest data packet takes of the rate at most: as RDATA.
 func (s *Source) maxWire() int { return s.stride() + s.c.Overhead + s.c.AlertOverhead }
 
-// HandlePacket takes a packet that came for the source: NAK, NNAK, SPMR, or a receiver's report. An error says why it was refused;
+// HandlePacket takes a packet that came for the source: NAK, NNAK, SPMR, POLR, or a receiver's report. An error says why it was refused;
 // it was counted, and changed nothing.
 func (s *Source) HandlePacket(now time.Time, from netip.AddrPort, p []byte) error {
 	err := s.handle(now, from, p)
@@ -152,9 +155,11 @@ func (s *Source) handle(now time.Time, from netip.AddrPort, p []byte) error {
 	}
 	switch h.Type {
 	case packet.TypeNAK, packet.TypeNNAK:
-		return s.handleNAK(now, &h, body)
+		return s.handleNAK(now, from, &h, body)
 	case packet.TypeSPMR:
 		return s.handleRequest(now, &h, body)
+	case packet.TypePOLR:
+		return s.handleReply(now, &h, body)
 	case packet.TypeReport:
 		return s.handleReport(now, from, &h, body)
 	}
@@ -162,7 +167,7 @@ func (s *Source) handle(now time.Time, from netip.AddrPort, p []byte) error {
 }
 
 // handleNAK confirms a NAK and queues the repairs that it asks for [5.2-01], [5.3-01].
-func (s *Source) handleNAK(now time.Time, h *packet.Header, body []byte) error {
+func (s *Source) handleNAK(now time.Time, from netip.AddrPort, h *packet.Header, body []byte) error {
 	p := &s.nak
 	_, err := p.Parse(h, body)
 	switch {
@@ -174,7 +179,8 @@ func (s *Source) handleNAK(now time.Time, h *packet.Header, body []byte) error {
 		return &packet.Error{Type: h.Type, Field: "Source NLA", Offset: packet.HeaderLen + 4, Err: ErrForeign}
 	case p.Group != s.group:
 		return &packet.Error{Type: h.Type, Field: "Multicast Group NLA", Offset: packet.HeaderLen + 4 + packet.NLALen(s.src), Err: ErrForeign}
-	case h.Type == packet.TypeNNAK: // a DLR repaired it: nothing is left to do [8.3-05]
+	case h.Type == packet.TypeNNAK:
+		// A DLR repaired it, which says nothing of others who asked us for the same: a repair that waits is theirs [8.3-05].
 		s.stats.NNAKs++
 		return nil
 	}
@@ -184,10 +190,12 @@ func (s *Source) handleNAK(now time.Time, h *packet.Header, body []byte) error {
 	if s.state == done || s.rst.NoRepair {
 		return nil
 	}
-	fresh := s.fresh[:0]
+	fresh, inside := s.fresh[:0], false
 	for q := range p.All() {
+		in := q.InWindow(s.trail, s.next-1)
+		inside = inside || in
 		switch {
-		case !q.InWindow(s.trail, s.next-1):
+		case !in:
 			s.stats.Outside++
 		case s.confirm.Held(now, q): // its repair waits, or left just before
 			s.stats.Merged++
@@ -195,8 +203,13 @@ func (s *Source) handleNAK(now time.Time, h *packet.Header, body []byte) error {
 			fresh = append(fresh, q)
 		}
 	}
-	// "A source MUST immediately multicast an NCF for every NAK it receives", also for what it cannot repair.
-	switch s.confirm.Heard(now, p) {
+	// The measures are of repair states, which there are for what can be repaired [15.2.1-02].
+	if inside && s.children.tuner.Heard(now, p.SQN, p.List) {
+		// "If the PGM agent is the source itself, than it MUST generate an SPM for the TSI, in addition to sending the unicast NCF"
+		// (RFC 3208 §15.3.2): a regular one, which renews the path and ends the silence of those whom it reaches.
+		s.schedule.SendNow(now)
+	}
+	switch s.confirms(now, from, p) {
 	case ncf.Held:
 		s.stats.NCFsHeld++
 	case ncf.Deferred: // repairs follow the NCF [5.3-01]
@@ -210,6 +223,15 @@ func (s *Source) handleNAK(now time.Time, h *packet.Header, body []byte) error {
 	}
 	s.due = now
 	return nil
+}
+
+// confirms has a NAK confirmed: "A source MUST immediately multicast an NCF for every NAK it receives" (RFC 3208 §5.2), also for
+// what it cannot repair. By unicast it goes to where the NAK came from, port included: behind one address there may be several receivers.
+func (s *Source) confirms(now time.Time, from netip.AddrPort, p *nak.Packet) ncf.Verdict {
+	if s.children.tuner.Unicast(now) {
+		return s.confirm.HeardFrom(now, p, from)
+	}
+	return s.confirm.Heard(now, p)
 }
 
 // repair queues the packet q, which is in the window, to be repaired.
@@ -250,6 +272,9 @@ func (s *Source) settle(now time.Time) {
 	if trail.After(s.trail) { // it never moves backwards [2.1-01]
 		s.trail = trail
 		s.repairs.advance(trail)
+	}
+	if s.state < finished {
+		s.children.handleTimeout(now)
 	}
 	switch s.state {
 	case closing:
@@ -306,5 +331,10 @@ func (s *Source) Stats() Stats {
 	t.Trail, t.Lead = s.trail, s.next-1
 	t.PendingRepairs = s.repairs.len()
 	t.Rate = s.c.MaxRate
+	t.BackOff, t.Tuning = s.children.tuner.Advert(s.last).BackOff, s.children.tuner.Stats()
+	if p := s.children.poller; p != nil {
+		t.Polls = p.Stats()
+		t.Receivers, t.ReceiversKnown = p.Population()
+	}
 	return t
 }

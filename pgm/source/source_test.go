@@ -10,6 +10,7 @@ import (
 
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
 
@@ -77,7 +78,7 @@ func (f *fake) Load(first packet.SQN, dst []TSDU) (int, error) {
 func testConfig(f Store) Config {
 	return Config{
 		TSI: testTSI, Dest: testDest, Source: testSrc, Group: testGrp, MaxTSDU: testTSDU, Overhead: 28, Store: f,
-		First: f.Trail(), Rand: rand.New(rand.NewPCG(1, 2)),
+		First: f.Trail(), Rand: rand.New(rand.NewPCG(1, 2)), Poll: poll.PollerConfig{Period: -1},
 	}
 }
 
@@ -98,6 +99,7 @@ type sent struct {
 	h    packet.Header
 	spm  spm.Packet
 	nak  nak.Packet
+	poll poll.Packet
 	data packet.Data
 	body []byte // of a report
 	opts []byte
@@ -118,6 +120,8 @@ func drain(t testing.TB, b *packet.Batch, now time.Time) (out []sent) {
 					s.opts, err = s.spm.Parse(&s.h, body)
 				case packet.TypeNCF:
 					s.opts, err = s.nak.Parse(&s.h, body)
+				case packet.TypePOLL:
+					s.opts, err = s.poll.Parse(&s.h, body)
 				case packet.TypeODATA, packet.TypeRDATA:
 					err = s.data.Parse(&s.h, body)
 					s.opts = s.data.Options
@@ -142,8 +146,8 @@ func drain(t testing.TB, b *packet.Batch, now time.Time) (out []sent) {
 	return out
 }
 
-// poll calls PollTransmit once.
-func poll(t testing.TB, s *Source, now time.Time) []sent {
+// pull calls PollTransmit once.
+func pull(t testing.TB, s *Source, now time.Time) []sent {
 	t.Helper()
 	b := packet.NewBatch(MinBatch)
 	s.PollTransmit(now, b)
@@ -154,7 +158,7 @@ func poll(t testing.TB, s *Source, now time.Time) []sent {
 func pollAll(t testing.TB, s *Source, now time.Time) (out []sent) {
 	t.Helper()
 	for {
-		p := poll(t, s, now)
+		p := pull(t, s, now)
 		if len(p) == 0 {
 			return out
 		}

@@ -2,8 +2,10 @@ package source
 
 import (
 	"errors"
+	"time"
 
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 )
 
 // Stats counts what a source did since it opened. Octets are of TSDUs, but for Sent.
@@ -28,12 +30,18 @@ type Stats struct {
 	Reports        uint64 // received
 	ReportsDropped uint64 // beyond MaxReports, or too long
 
+	Polls  poll.PollerStats
+	Tuning poll.TunerStats // duplicate NAKs, and what became of NAK_BO_IVL
+
 	Bad Bad // packets that were refused
 
 	// As it is now.
 	Trail, Lead    packet.SQN
 	PendingRepairs int
 	Rate           int // TXW_MAX_RTE in octets a second; 0: unlimited
+	Receivers      int // those in front of the first element on their path, as the last polls estimate [14.3.1-07]
+	ReceiversKnown bool
+	BackOff        time.Duration // NAK_BO_IVL
 }
 
 // Bad counts refused packets by cause.

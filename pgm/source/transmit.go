@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
 
@@ -16,11 +17,11 @@ const MinBatch = packet.MaxRun
 // nothing waits. What it appends counts as sent at now.
 //
 // "A source MUST strictly prioritize sending of pending NCFs first, pending SPMs second, and only send ODATA or RDATA when no NCFs
-// or SPMs are pending" (RFC 3208 §5.1.3). Reports come behind SPMs.
+// or SPMs are pending" (RFC 3208 §5.1.3). POLLs and reports come behind SPMs.
 func (s *Source) PollTransmit(now time.Time, b *packet.Batch) {
 	s.settle(now)
 	s.full = false
-	if s.state != done && s.sendNCFs(now, b) && s.sendSPM(now, b) && s.sendReports(now, b) {
+	if s.state != done && s.sendNCFs(now, b) && s.sendSPM(now, b) && s.sendPoll(now, b) && s.sendReports(now, b) {
 		s.sendData(now, b)
 	}
 	s.plan(now)
@@ -28,13 +29,13 @@ func (s *Source) PollTransmit(now time.Time, b *packet.Batch) {
 
 // sendNCFs sends the NCFs that may leave, and reports whether none is left of them.
 func (s *Source) sendNCFs(now time.Time, b *packet.Batch) bool {
-	for p, deferred := s.confirm.Next(now); p != nil; p, deferred = s.confirm.Next(now) {
+	for p, to, deferred := s.confirmation(now); p != nil; p, to, deferred = s.confirmation(now) {
 		dst := s.reserve(now, b, p.Len())
 		if dst == nil {
 			return false
 		}
 		wire := nak.Append(dst, packet.Downstream(packet.TypeNCF, s.c.TSI, s.c.Dest), p)
-		s.commit(now, b, s.c.Group, wire)
+		s.commit(now, b, to, wire)
 		if deferred {
 			for q := range p.All() {
 				if q.InWindow(s.trail, s.next-1) {
@@ -56,11 +57,11 @@ func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 	if !s.schedule.Due(now) {
 		return true
 	}
-	dst := s.reserve(now, b, s.spmLen())
+	dst := s.reserve(now, b, s.spmLen(now))
 	if dst == nil {
 		return false
 	}
-	s.commit(now, b, s.c.Group, s.appendSPM(dst))
+	s.commit(now, b, s.c.Group, s.appendSPM(now, dst))
 	s.spmSQN++
 	s.told = true
 	s.schedule.Sent(now)
@@ -68,16 +69,23 @@ func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 	return true
 }
 
-// spmLen returns the most octets that an SPM takes.
-func (s *Source) spmLen() int {
-	return packet.HeaderLen + 12 + packet.NLALen(s.src) + 4 + 8 + 4 + 4
+// spmLen returns the most octets that an SPM takes now.
+func (s *Source) spmLen(now time.Time) int {
+	n := packet.HeaderLen + 12 + packet.NLALen(s.src) + 4 + 8 + 4 + 4
+	if _, ok := s.children.advert(now); ok {
+		n += poll.IntervalLen + poll.RangeLen
+	}
+	return n
 }
 
-func (s *Source) appendSPM(b []byte) []byte {
+func (s *Source) appendSPM(now time.Time, b []byte) []byte {
 	b = packet.Downstream(packet.TypeSPM, s.c.TSI, s.c.Dest).Append(b)
 	b = spm.Packet{SQN: s.spmSQN, Trail: s.trail, Lead: s.next - 1, Path: s.src}.Append(b)
 	at := len(b)
 	b = packet.BeginOptions(b)
+	if i, ok := s.children.advert(now); ok { // network-significant: in front [9.1-03]
+		b = s.children.tuner.Range().AppendTo(i.AppendTo(b)) // [15.2.1-04], [15.2.1-06]
+	}
 	if s.c.Join {
 		b = packet.AppendJoin(b, s.trail)
 	}
@@ -201,9 +209,11 @@ func (s *Source) plan(now time.Time) {
 		return
 	}
 	data, repair := s.sendable()
-	due := s.schedule.Due(now)
+	s.schedule.DataWaits(now, data > 0 || repair)
+	due, polling := s.schedule.Due(now), s.state < finished
+	pollDue := polling && s.children.pollDue(now)
 	need := 0
-	confirmation, _ := s.confirm.Next(now)
+	confirmation, _, _ := s.confirmation(now)
 	switch {
 	case s.full:
 		s.due = now
@@ -211,7 +221,9 @@ func (s *Source) plan(now time.Time) {
 	case confirmation != nil:
 		need = confirmation.Len() + s.c.Overhead + s.c.AlertOverhead
 	case due:
-		need = s.spmLen() + s.c.Overhead + s.c.AlertOverhead
+		need = s.spmLen(now) + s.c.Overhead
+	case pollDue:
+		need = s.children.poller.Packet().Len() + s.c.Overhead
 	case s.reports.n > 0:
 		need = packet.HeaderLen + len(s.reports.front().body) + s.c.Overhead + s.c.AlertOverhead
 	case data > 0 || repair:
@@ -225,6 +237,9 @@ func (s *Source) plan(now time.Time) {
 	s.due = s.lingering()
 	if !due {
 		s.due = earlier(s.due, s.schedule.Next())
+	}
+	if polling && !pollDue {
+		s.due = earlier(s.due, s.children.nextPoll())
 	}
 	if confirmation == nil {
 		s.due = earlier(s.due, s.confirm.NextAt(now))
