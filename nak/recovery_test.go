@@ -1,30 +1,26 @@
 package nak
 
 import (
-	"bufio"
 	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/internal/script"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the scripts in testdata/recovery anew with what the code does")
 
 var testStart = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // machine is a Recovery that a script plays with.
 type machine struct {
-	r   *Recovery
-	now time.Time
-	out bytes.Buffer
+	r    *Recovery
+	now  time.Time
+	held bool // NAKs are not allowed
+	out  bytes.Buffer
 }
 
 func newMachine(c RecoveryConfig) *machine {
@@ -34,7 +30,7 @@ func newMachine(c RecoveryConfig) *machine {
 // poll writes down what the machine wants now: each line of numbers is a NAK.
 func (m *machine) poll() {
 	m.r.HandleTimeout(m.now, func(s packet.SQN) { fmt.Fprintf(&m.out, "%v lost %v\n", m.now.Sub(testStart), s) })
-	for {
+	for !m.held {
 		due := m.r.Due(m.now, make([]packet.SQN, 0, 1+MaxList))
 		if len(due) == 0 {
 			return
@@ -47,7 +43,7 @@ func (m *machine) poll() {
 func (m *machine) advance(d time.Duration) {
 	end := m.now.Add(d)
 	for range 100000 {
-		next := m.r.NextTimeout(true)
+		next := m.r.NextTimeout(!m.held)
 		if next.IsZero() || next.After(end) {
 			break
 		}
@@ -63,12 +59,13 @@ func (m *machine) advance(d time.Duration) {
 // run does one line of a script:
 //
 //	lost SQN...   data SQN...   ncf SQN...   nak SQN...   cancel SQN   trail FIRST LAST   advance DURATION   state SQN...   stats
+//	interval DURATION   hold (no NAKs are allowed)   spread (they are again)
 //
 // The numbers a..b stand for all from a to b.
 func (m *machine) run(t *testing.T, line string) {
 	word, rest, _ := strings.Cut(line, " ")
 	var sqns []packet.SQN
-	if word != "advance" {
+	if word != "advance" && word != "interval" {
 		for _, f := range strings.Fields(rest) {
 			a, b, ok := strings.Cut(f, "..")
 			if !ok {
@@ -113,12 +110,21 @@ func (m *machine) run(t *testing.T, line string) {
 		each(m.r.Cancel)
 	case "trail":
 		m.r.CancelRange(sqns[0], sqns[1])
-	case "advance":
+	case "advance", "interval":
 		d, err := time.ParseDuration(rest)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if word == "interval" {
+			m.r.SetBackOff(m.now, d)
+			break
+		}
 		m.advance(d)
+	case "hold":
+		m.held = true
+	case "spread":
+		m.held = false
+		m.r.Spread(m.now)
 	case "state":
 		each(func(s packet.SQN) {
 			if st, ok := m.r.State(s); ok {
@@ -134,59 +140,33 @@ func (m *machine) run(t *testing.T, line string) {
 	}
 }
 
-// TestScripts plays testdata/recovery/*.txt: lines of comment or command, "----", and what the machine did. NAK_BO_IVL is 5 ms, NAK_RPT_IVL
-// 20 ms and NAK_RDATA_IVL 50 ms; a line "retries N" makes N the limit of either kind.
+// player plays a script with a machine. A first line "retries NCF DATA" sets NAK_NCF_RETRIES and NAK_DATA_RETRIES. NAK_BO_IVL is 5 ms,
+// NAK_RPT_IVL 20 ms and NAK_RDATA_IVL 50 ms.
+type player struct {
+	*machine
+	t *testing.T
+}
+
+func (p player) Run(line string) {
+	f := strings.Fields(line)
+	switch f[0] {
+	case "retries":
+		var c RecoveryConfig
+		if n, err := fmt.Sscan(strings.Join(f[1:], " "), &c.NCFRetries, &c.DataRetries); n != 2 {
+			p.t.Fatal(err)
+		}
+		*p.machine = *newMachine(c)
+	default:
+		p.run(p.t, line)
+	}
+}
+
+func (p player) Output() string {
+	defer p.out.Reset()
+	return p.out.String()
+}
+
+// TestScripts plays testdata/recovery/*.txt.
 func TestScripts(t *testing.T) {
-	files, _ := filepath.Glob("testdata/recovery/*.txt")
-	if len(files) == 0 {
-		t.Fatal("no scripts")
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got bytes.Buffer
-			m := newMachine(RecoveryConfig{})
-			inOutput := false
-			flush := func() {
-				if inOutput {
-					got.Write(m.out.Bytes())
-				}
-				m.out.Reset()
-			}
-			sc := bufio.NewScanner(bytes.NewReader(want))
-			for sc.Scan() {
-				line := sc.Text()
-				switch {
-				case inOutput && line != "":
-					continue // the old output
-				case line == "":
-					flush()
-					inOutput = false
-				case line == "----":
-					inOutput = true
-				case strings.HasPrefix(line, "#"):
-				case strings.HasPrefix(line, "retries "):
-					n, err := strconv.Atoi(line[len("retries "):])
-					if err != nil {
-						t.Fatal(err)
-					}
-					m = newMachine(RecoveryConfig{NCFRetries: n, DataRetries: n})
-				default:
-					m.run(t, line)
-				}
-				got.WriteString(line + "\n")
-			}
-			flush()
-			if *rewrite {
-				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got.String() != string(want) {
-				t.Errorf("%s does not say what happens (go test -rewrite, and read the difference); got:\n%s", file, got.String())
-			}
-		})
-	}
+	script.Play(t, "testdata/recovery/*.txt", func(t *testing.T) script.Stage { return player{newMachine(RecoveryConfig{}), t} })
 }
