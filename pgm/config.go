@@ -128,18 +128,15 @@ const minMTU = 576
 // netio returns what the sockets of an endpoint need to know.
 func (c Config) netio(ep Endpoint, receive bool) netio.Config {
 	return netio.Config{
-		Interface: ep.Interface, Group: ep.Group, Source: ep.Source, Receive: receive,
+		Protocol: ep.protocol(), Interface: ep.Interface, Group: ep.Group, Source: ep.Source, Receive: receive,
 		TTL: c.TTL, NoLoopback: c.NoLoopback, RecvBuffer: c.RecvBuffer, SendBuffer: c.SendBuffer,
 	}
 }
 
 // openConn opens the sockets of an endpoint.
 func (c Config) openConn(ctx context.Context, ep Endpoint, receive bool) (netio.Conn, error) {
-	switch err := ep.check(); {
-	case err != nil:
+	if err := ep.check(); err != nil {
 		return nil, fmt.Errorf("pgm: endpoint %s: %w", ep, err)
-	case ep.network() == networkRaw:
-		return nil, fmt.Errorf("pgm: endpoint %s: PGM as an IP protocol is not available yet: use epgm:// (PGM in UDP)", ep)
 	}
 	open := c.open
 	if open == nil {
@@ -179,13 +176,13 @@ func linkSpeed(ifi *net.Interface) int {
 }
 
 // maxTSDU returns the most octets of data in a packet without options on a connection: what the MTU and the largest datagram
-// leave, as a multiple of 8, which keeps checksums fast.
+// leave, as a multiple of 8, which keeps checksums fast. A repair is as large as what it repairs, and may bear IP Router Alert.
 func (c Config) maxTSDU(conn netio.Conn) int {
 	mtu := c.MTU
 	if mtu == 0 {
 		mtu = defaultMTU
 	}
-	size := min(min(mtu, conn.MTU())-conn.Overhead(), packet.MaxRun)
+	size := min(min(mtu, conn.MTU())-conn.Overhead()-conn.AlertOverhead(), packet.MaxRun)
 	return (size - packet.DataHeaderLen) &^ 7
 }
 

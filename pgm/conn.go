@@ -27,7 +27,7 @@ type Dialer struct {
 }
 
 // Dial opens a stream to the group of an endpoint (ParseEndpoint has the form) with the default Config: what is written to it, all
-// who listen read. The network is "epgm", or "epgm4" or "epgm6" for one address family, or "" for what the endpoint says.
+// who listen read. The network is "epgm" or "pgm", with a 4 or 6 behind it for one address family, or "" for what the endpoint says.
 //
 // There need not be anyone who listens, and none that comes late gets more than what is still in the transmit window.
 func Dial(network, endpoint string) (net.Conn, error) {
@@ -42,18 +42,18 @@ func Dial(network, endpoint string) (net.Conn, error) {
 func (d *Dialer) DialContext(ctx context.Context, network, endpoint string) (*Conn, error) {
 	ep, err := resolve(network, endpoint)
 	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: networkUDP, Err: err}
+		return nil, &net.OpError{Op: "dial", Net: networkName(network), Err: err}
 	}
 	sender, err := openSender(ctx, ep, d.Config)
 	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: networkUDP, Addr: Addr{AddrPort: ep.Group}, Err: err}
+		return nil, &net.OpError{Op: "dial", Net: ep.network(), Addr: ep.addr(), Err: err}
 	}
 	w := newWriter(sender, true)
 	if err := w.start(); err != nil {
 		sender.abandon()
-		return nil, &net.OpError{Op: "dial", Net: networkUDP, Addr: Addr{AddrPort: ep.Group}, Err: err}
+		return nil, &net.OpError{Op: "dial", Net: ep.network(), Addr: ep.addr(), Err: err}
 	}
-	return &Conn{writer: w, local: Addr{TSI: sender.TSI(), AddrPort: sender.conn.Local()}, remote: Addr{AddrPort: ep.Group}}, nil
+	return &Conn{writer: w, local: sender.addr(), remote: ep.addr()}, nil
 }
 
 // Read reads the stream of an accepted Conn: octets in order, then, when all were read, io.EOF if the source closed the stream,
@@ -194,5 +194,5 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 
 // opError dresses an error as package net does: the source and the group as they are seen from this end.
 func (c *Conn) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: networkUDP, Source: c.local, Addr: c.remote, Err: err}
+	return &net.OpError{Op: op, Net: c.local.Network(), Source: c.local, Addr: c.remote, Err: err}
 }

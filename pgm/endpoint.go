@@ -33,9 +33,10 @@ type Endpoint struct {
 	// Interface is the name of an interface or one of its addresses; empty: the interface of the route to the group.
 	Interface string
 	// Group is the multicast group and the port: the UDP port and the Data-Destination Port of PGM alike, as deployed stacks have
-	// it. The zone of an IPv6 group names the interface when Interface is empty.
+	// it; with "pgm" there is the latter only. The zone of an IPv6 group names the interface when Interface is empty.
 	Group netip.AddrPort
-	// Source is the only host to hear, by a source-specific join (RFC 4607); the zero Addr hears all.
+	// Source is the only host to hear, by a source-specific join (RFC 4607); the zero Addr hears all. The zone of a link-local one names
+	// the interface when nothing else does.
 	Source netip.Addr
 }
 
@@ -48,6 +49,7 @@ type Endpoint struct {
 //
 //	239.192.0.1:7500
 //	epgm://eth0;239.192.0.1:7500
+//	pgm://eth0;239.192.0.1:7500
 //	epgm://192.0.2.7;232.1.2.3,198.51.100.4:7500
 //	epgm://[ff02::77%eth0]:7500
 //	epgm://eth0;[ff38::77],[2001:db8::4]:7500
@@ -197,6 +199,8 @@ func (e Endpoint) check() error {
 		return fmt.Errorf("the source %s and the group %s are not of one address family", source, group)
 	case source.IsMulticast() || source.IsUnspecified():
 		return fmt.Errorf("the source %s is not the address of a host", source)
+	case source.Zone() != "" && group.Zone() != "" && source.Zone() != group.Zone():
+		return fmt.Errorf("the zone of the source is %s, but that of the group is %s: they are of one link", source.Zone(), group.Zone())
 	}
 	return nil
 }
@@ -239,6 +243,31 @@ func (e Endpoint) network() string {
 	}
 	return e.Network
 }
+
+// networkName returns the network that an error is about which was asked for, the default for none.
+func networkName(asked string) string {
+	if asked == "" {
+		return networkUDP
+	}
+	return asked
+}
+
+// raw reports whether the network is "pgm".
+func (e Endpoint) raw() bool { return e.network() == networkRaw }
+
+// protocol returns the IP protocol number of PGM [8-01] for "pgm", 0 for UDP.
+func (e Endpoint) protocol() int {
+	if e.raw() {
+		return ipProtocol
+	}
+	return 0
+}
+
+// ipProtocol is PGM's number among IP protocols [8-01].
+const ipProtocol = 113
+
+// addr returns the group as an Addr.
+func (e Endpoint) addr() Addr { return Addr{AddrPort: e.Group, raw: e.raw()} }
 
 // MarshalText writes the endpoint as String does.
 func (e Endpoint) MarshalText() ([]byte, error) { return []byte(e.String()), nil }

@@ -48,8 +48,8 @@ type Listener struct {
 
 var _ net.Listener = (*Listener)(nil)
 
-// Listen joins the group of an endpoint (ParseEndpoint has the form) and hears sources with the default Config. The network is "epgm", or
-// "epgm4" or "epgm6" for one address family, or "" for what the endpoint says.
+// Listen joins the group of an endpoint (ParseEndpoint has the form) and hears sources with the default Config. The network is "epgm" or
+// "pgm", with a 4 or 6 behind it for one address family, or "" for what the endpoint says.
 func Listen(network, endpoint string) (net.Listener, error) {
 	l, err := new(ListenConfig).Listen(context.Background(), network, endpoint)
 	if err != nil {
@@ -62,13 +62,13 @@ func Listen(network, endpoint string) (net.Listener, error) {
 func (c *ListenConfig) Listen(ctx context.Context, network, endpoint string) (*Listener, error) {
 	ep, err := resolve(network, endpoint)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: networkUDP, Err: err}
+		return nil, &net.OpError{Op: "listen", Net: networkName(network), Err: err}
 	}
 	config, err := c.Config.check()
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: networkUDP, Err: err}
+		return nil, &net.OpError{Op: "listen", Net: ep.network(), Err: err}
 	}
-	l := &Listener{group: Addr{AddrPort: ep.Group}, buffer: config.ReadBuffer, limit: c.Backlog}
+	l := &Listener{group: ep.addr(), buffer: config.ReadBuffer, limit: c.Backlog}
 	if l.limit <= 0 {
 		l.limit = defaultBacklog
 	}
@@ -81,7 +81,7 @@ func (c *ListenConfig) Listen(ctx context.Context, network, endpoint string) (*L
 	}})
 	close(opened)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: networkUDP, Addr: l.group, Err: err}
+		return nil, &net.OpError{Op: "listen", Net: l.group.Network(), Addr: l.group, Err: err}
 	}
 	go l.watch()
 	return l, nil
@@ -106,7 +106,7 @@ func (l *Listener) accept(s *receiver.Session) receiver.Sink {
 	r.resume = func() { l.receiver.Resume(s) }
 	r.leave = func() { l.receiver.Do(s.Close) }
 	r.failure = l.receiver.Err
-	c := &Conn{reader: r, local: l.group, remote: Addr{TSI: s.TSI(), AddrPort: s.Source()}}
+	c := &Conn{reader: r, local: l.group, remote: Addr{TSI: s.TSI(), AddrPort: s.Source(), raw: l.group.raw}}
 	c.release = sync.OnceFunc(l.release)
 	l.users.Add(1)
 	l.backlog = append(l.backlog, c)
@@ -126,7 +126,7 @@ func (l *Listener) release() {
 func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.accepted()
 	if err != nil {
-		return nil, &net.OpError{Op: "accept", Net: networkUDP, Addr: l.group, Err: err}
+		return nil, &net.OpError{Op: "accept", Net: l.group.Network(), Addr: l.group, Err: err}
 	}
 	return c, nil
 }
@@ -156,7 +156,7 @@ func (l *Listener) SetDeadline(t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return &net.OpError{Op: "set", Net: networkUDP, Addr: l.group, Err: net.ErrClosed}
+		return &net.OpError{Op: "set", Net: l.group.Network(), Addr: l.group, Err: net.ErrClosed}
 	}
 	l.deadline.set(t, &l.changed)
 	return nil
@@ -168,7 +168,7 @@ func (l *Listener) Close() error {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
-		return &net.OpError{Op: "close", Net: networkUDP, Addr: l.group, Err: net.ErrClosed}
+		return &net.OpError{Op: "close", Net: l.group.Network(), Addr: l.group, Err: net.ErrClosed}
 	}
 	l.closed = true
 	l.deadline.stop()

@@ -76,6 +76,7 @@ func (l *loop) init(c Config, conn netio.Conn, batches int) {
 	l.stop, l.done = make(chan struct{}), make(chan struct{})
 	l.woken = make(chan struct{}, 1)
 	l.out = packet.NewBatch(slabSize)
+	l.out.RouterAlert = conn.AlertOverhead() > 0
 	l.timer = time.NewTimer(time.Hour)
 	l.checkAt = time.Now().Add(checkEvery)
 	pool := netio.NewPool(batches)
@@ -166,7 +167,7 @@ func (l *loop) transmit(now time.Time) bool {
 	l.messages = l.messages[:0]
 	for i := range l.out.Messages {
 		m := &l.out.Messages[i]
-		l.messages = append(l.messages, netio.Message{To: m.To, TTL: m.TTL, SegmentSize: m.Size, Data: m.Data})
+		l.messages = append(l.messages, netio.Message{To: m.To, TTL: m.TTL, Alert: m.Alert, SegmentSize: m.Size, Data: m.Data})
 	}
 	l.out.Reset()
 	for rest := l.messages; len(rest) > 0; {

@@ -37,7 +37,7 @@ type PacketConn struct {
 var _ net.PacketConn = (*PacketConn)(nil)
 
 // ListenPacket joins the group of an endpoint (ParseEndpoint has the form) for messages, to send and to receive, with the default
-// Config. The network is "epgm", or "epgm4" or "epgm6" for one address family, or "" for what the endpoint says.
+// Config. The network is "epgm" or "pgm", with a 4 or 6 behind it for one address family, or "" for what the endpoint says.
 func ListenPacket(network, endpoint string) (net.PacketConn, error) {
 	c, err := new(ListenConfig).ListenPacket(context.Background(), network, endpoint)
 	if err != nil {
@@ -50,17 +50,18 @@ func ListenPacket(network, endpoint string) (net.PacketConn, error) {
 // it is becomes known to others with its first message.
 func (c *ListenConfig) ListenPacket(ctx context.Context, network, endpoint string) (*PacketConn, error) {
 	fail := func(err error) (*PacketConn, error) {
-		return nil, &net.OpError{Op: "listen", Net: networkUDP, Err: err}
+		return nil, &net.OpError{Op: "listen", Net: networkName(network), Err: err}
 	}
 	ep, err := resolve(network, endpoint)
 	if err != nil {
 		return fail(err)
 	}
+	network = ep.network()
 	config, err := c.Config.check()
 	if err != nil {
 		return fail(err)
 	}
-	p := &PacketConn{group: Addr{AddrPort: ep.Group}, lost: c.Lost, joined: c.Joined, left: c.Left, inbox: newInbox(config.ReadBuffer)}
+	p := &PacketConn{group: ep.addr(), lost: c.Lost, joined: c.Joined, left: c.Left, inbox: newInbox(config.ReadBuffer)}
 	p.changed.L = &p.mu
 	sender, err := openSender(ctx, ep, config)
 	if err != nil {
@@ -72,7 +73,7 @@ func (c *ListenConfig) ListenPacket(ctx context.Context, network, endpoint strin
 	p.receiver, err = NewReceiver(ctx, ep, config, ReceiverOptions{
 		Accept: func(s *receiver.Session) receiver.Sink {
 			<-opened // until p.receiver is set
-			return &messageSink{conn: p, session: s, from: Addr{TSI: s.TSI(), AddrPort: s.Source()}, apdus: receiver.Assembler{Max: max(config.ReadBuffer, maxMessage)}}
+			return &messageSink{conn: p, session: s, from: Addr{TSI: s.TSI(), AddrPort: s.Source(), raw: p.group.raw}, apdus: receiver.Assembler{Max: max(config.ReadBuffer, maxMessage)}}
 		},
 		Ignore: func(tsi packet.TSI) bool { return tsi == own },
 	})
@@ -223,7 +224,7 @@ func (c *PacketConn) Write(b []byte) (int, error) {
 // is, until the rate allows for what was written before.
 func (c *PacketConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if !isGroup(addr, c.group.AddrPort) {
-		return 0, &net.OpError{Op: "write", Net: networkUDP, Source: c.LocalAddr(), Addr: addr, Err: errAddress}
+		return 0, &net.OpError{Op: "write", Net: c.group.Network(), Source: c.LocalAddr(), Addr: addr, Err: errAddress}
 	}
 	return c.Write(b)
 }
@@ -300,7 +301,7 @@ func (c *PacketConn) SenderStats() SenderStats { return c.writer.sender.Stats() 
 func (c *PacketConn) ReceiverStats() ReceiverStats { return c.receiver.Stats() }
 
 func (c *PacketConn) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: networkUDP, Source: c.LocalAddr(), Addr: c.group, Err: err}
+	return &net.OpError{Op: op, Net: c.group.Network(), Source: c.LocalAddr(), Addr: c.group, Err: err}
 }
 
 // inbox is a bounded queue of messages with their sources.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/gopgm/gopgm/internal/netio"
@@ -21,6 +22,7 @@ type Receiver struct {
 	engine *receiver.Receiver
 	drop   float64
 	rng    *rand.Rand
+	strays atomic.Uint64
 	dirty  []*flushSink // whose sessions delivered something from the batch at hand
 	stats  snapshot[receiver.Stats]
 }
@@ -180,6 +182,10 @@ func (r *Receiver) drive() {
 func (r *Receiver) handle(b *netio.Batch) {
 	now := time.Now()
 	for _, d := range b.Datagrams {
+		if !b.Multicast && forSource(d.Data) {
+			r.strays.Add(1)
+			continue
+		}
 		if r.drop > 0 && r.rng.Float64() < r.drop {
 			r.dropped.Add(1)
 			continue
@@ -192,6 +198,17 @@ func (r *Receiver) handle(b *netio.Batch) {
 	}
 	r.flush(b)
 	b.Release()
+}
+
+// forSource reports whether a packet that came by unicast is meant for a source. Raw sockets of IP know no ports, so a receiver hears what
+// is sent to the sources on its host, its own NAKs too. They are not like NAKs to the group [9.3.2-02]: nobody meant it to hear them. A report
+// may be an answer to ours, which only its Sink can tell.
+func forSource(p []byte) bool {
+	if len(p) < packet.HeaderLen {
+		return false
+	}
+	t := packet.Type(p[4] & 0x0f)
+	return t.IsUpstream() && t != packet.TypeReport
 }
 
 func (r *Receiver) flush(l Lease) {
@@ -238,5 +255,5 @@ func (r *Receiver) Interface() *net.Interface { return r.conn.Interface() }
 
 // Stats returns the counters. While much arrives they are up to 10 ms old.
 func (r *Receiver) Stats() ReceiverStats {
-	return ReceiverStats{Stats: r.stats.get(), Dropped: r.dropped.Load(), Socket: socketStats(r.conn.Stats())}
+	return ReceiverStats{Stats: r.stats.get(), Dropped: r.dropped.Load(), Strays: r.strays.Load(), Socket: socketStats(r.conn.Stats())}
 }

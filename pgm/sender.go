@@ -22,6 +22,7 @@ type Sender struct {
 	loop
 	config  Config
 	group   netip.AddrPort
+	raw     bool // the endpoint is pgm://
 	tsi     packet.TSI
 	maxTSDU int
 	engine  *source.Source
@@ -77,7 +78,7 @@ func openSender(ctx context.Context, ep Endpoint, c Config) (*Sender, error) {
 		conn.Close()
 		return nil, err
 	}
-	s := &Sender{config: c, group: ep.Group, tsi: tsi, maxTSDU: c.maxTSDU(conn)}
+	s := &Sender{config: c, group: ep.Group, raw: ep.raw(), tsi: tsi, maxTSDU: c.maxTSDU(conn)}
 	s.conn = conn
 	return s, nil
 }
@@ -95,7 +96,7 @@ func (s *Sender) start(o SenderOptions) (err error) {
 	c := s.config
 	s.engine, err = source.New(source.Config{
 		TSI: s.tsi, Dest: s.group.Port(), Source: s.conn.Local(), Group: s.conn.Group(),
-		MaxTSDU: s.maxTSDU, Overhead: s.conn.Overhead(),
+		MaxTSDU: s.maxTSDU, Overhead: s.conn.Overhead(), AlertOverhead: s.conn.AlertOverhead(),
 		MaxRate: c.rate(s.conn.Interface()), RepairShare: c.Source.RepairShare,
 		Ambient: c.Source.Ambient, IHBMin: c.Source.IHBMin, IHBMax: c.Source.IHBMax, NCFHold: c.Source.NCFHold, Linger: c.Source.Linger,
 		First: o.First, Join: o.Join, Store: s.store, Rand: newRand(),
@@ -188,7 +189,9 @@ func (s *Sender) MaxTSDU() int { return s.maxTSDU }
 func (s *Sender) Rate() int { return s.config.rate(s.conn.Interface()) * 8 }
 
 // LocalAddr returns the address of the source.
-func (s *Sender) LocalAddr() net.Addr { return Addr{TSI: s.tsi, AddrPort: s.conn.Local()} }
+func (s *Sender) LocalAddr() net.Addr { return s.addr() }
+
+func (s *Sender) addr() Addr { return Addr{TSI: s.tsi, AddrPort: s.conn.Local(), raw: s.raw} }
 
 // Interface returns the interface that the packets leave by.
 func (s *Sender) Interface() *net.Interface { return s.conn.Interface() }

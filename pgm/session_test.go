@@ -475,7 +475,6 @@ func TestSessionsDiffer(t *testing.T) {
 // What cannot be opened says why, on one line.
 func TestOpenErrors(t *testing.T) {
 	for endpoint, want := range map[string]string{
-		"pgm://239.192.0.1:7500":     "not available yet: use epgm://",
 		"nosuch0;239.192.0.1:7500":   "nosuch0",
 		"192.0.2.254;239.192.0.1:75": "192.0.2.254",
 		"10.0.0.1:7500":              "not a multicast group",

@@ -18,6 +18,7 @@ type SenderStats struct {
 type ReceiverStats struct {
 	receiver.Stats
 	Dropped uint64 // datagrams that Config.Drop discarded
+	Strays  uint64 // packets for the sources on this host, which a receiver without UDP ports hears too
 	Socket  SocketStats
 }
 
@@ -27,7 +28,7 @@ type SocketStats struct {
 	Reads, Writes  uint64 // system calls that moved something
 	ReadDatagrams  uint64
 	WriteDatagrams uint64
-	ReadBytes      uint64 // payload of UDP, in octets
+	ReadBytes      uint64 // payload of UDP or IP, in octets
 	WriteBytes     uint64
 	WriteErrors    uint64 // system calls that failed
 	GSO, GRO       bool   // whether the kernel splits what is sent, and joins what is received
