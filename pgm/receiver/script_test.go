@@ -1,177 +1,29 @@
 package receiver
 
 import (
-	"bufio"
-	"bytes"
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/internal/script"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the scripts in testdata anew with what the code does")
-
-var (
-	testTSI   = packet.TSI{GSI: packet.GSI{1, 2, 3, 4, 5, 6}, Port: 1000}
-	testGroup = netip.MustParseAddrPort("239.192.77.71:7500")
-	testFrom  = netip.MustParseAddrPort("192.0.2.1:7500")
-	testPath  = netip.MustParseAddr("192.0.2.1")
-)
-
-const testDest = 7500
-
-// recorder is a Sink that writes down what it hears, and refuses data while full.
-type recorder struct {
-	out  *bytes.Buffer
-	full bool
-}
-
-func (r *recorder) Data(d Data) bool {
-	if r.full {
-		return false
-	}
-	fmt.Fprintf(r.out, "deliver %v %q", d.SQN, d.TSDU)
-	if d.Fragment.Length != 0 {
-		fmt.Fprintf(r.out, " fragment %v+%d/%d", d.Fragment.First, d.Fragment.Offset, d.Fragment.Length)
-	}
-	if d.Repaired {
-		r.out.WriteString(" repaired")
-	}
-	r.out.WriteByte('\n')
-	return true
-}
-
-func (r *recorder) Lost(first, last packet.SQN) { fmt.Fprintf(r.out, "lost %v..%v\n", first, last) }
-
-func (r *recorder) End(reason End, reset packet.Reset) { fmt.Fprintf(r.out, "end: %v\n", reason) }
-
-func (r *recorder) Report(body []byte) { fmt.Fprintf(r.out, "report %q\n", body) }
-
-// stage is a Receiver with one source to play and a script to follow.
-type stage struct {
-	r    *Receiver
-	sink *recorder
-	now  time.Time
-	t0   time.Time
-	out  bytes.Buffer
-	spm  packet.SQN
-}
-
-func newStage(t testing.TB, c Config, unordered bool) *stage {
-	st := &stage{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
-	st.t0 = st.now
-	st.sink = &recorder{out: &st.out}
-	c.Dest, c.Group, c.Rand = testDest, testGroup, rand.New(rand.NewPCG(1, 2))
-	c.Accept = func(_ time.Time, s *Session) Sink {
-		if unordered {
-			s.Unordered()
-		}
-		return st.sink
-	}
-	r, err := New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st.r = r
-	return st
-}
-
-func (st *stage) handle(p []byte) {
-	if err := st.r.HandlePacket(st.now, testFrom, p); err != nil {
-		fmt.Fprintf(&st.out, "error: %v\n", err)
-	}
-	st.poll()
-}
-
-// poll writes down what the receiver wants sent.
-func (st *stage) poll() {
-	b := packet.NewBatch(1 << 16)
-	st.r.PollTransmit(st.now, b)
-	for _, m := range b.Messages {
-		for data := m.Data; len(data) > 0; {
-			p := data[:min(m.Size, len(data))]
-			data = data[len(p):]
-			var h packet.Header
-			body, err := h.Parse(p)
-			if err != nil {
-				fmt.Fprintf(&st.out, "send broken: %v\n", err)
-				continue
-			}
-			fmt.Fprintf(&st.out, "%v send %v", st.now.Sub(st.t0), h.Type)
-			if h.Type == packet.TypeNAK {
-				n := nak.Packet{List: make([]packet.SQN, 0, nak.MaxList)}
-				if _, err := n.Parse(&h, body); err != nil {
-					fmt.Fprintf(&st.out, " broken: %v", err)
-				}
-				for s := range n.All() {
-					fmt.Fprintf(&st.out, " %v", s)
-				}
-			}
-			fmt.Fprintf(&st.out, " to %v", m.To)
-			if m.TTL != 0 {
-				fmt.Fprintf(&st.out, " ttl %d", m.TTL)
-			}
-			st.out.WriteByte('\n')
-		}
-	}
-}
-
-// advance lets time pass, stopping where the receiver wants to be woken.
-func (st *stage) advance(d time.Duration) {
-	end := st.now.Add(d)
-	for n := 0; n < 100000; n++ {
-		next := st.r.NextTimeout()
-		if next.IsZero() || next.After(end) {
-			break
-		}
-		if next.After(st.now) {
-			st.now = next
-		}
-		st.r.HandleTimeout(st.now)
-		st.poll()
-	}
-	st.now = end
-	st.r.HandleTimeout(st.now)
-	st.poll()
-}
-
-func dataPacket(t packet.Type, sqn, trail packet.SQN, tsdu string, opts func([]byte) []byte) []byte {
-	h := packet.Downstream(t, testTSI, testDest)
-	h.TSDULength = uint16(len(tsdu))
-	b := packet.Data{SQN: sqn, Trail: trail}.Append(h.Append(nil))
-	if opts != nil {
-		b = packet.EndOptions(opts(packet.BeginOptions(b)), packet.DataHeaderLen)
-	}
-	b = append(b, tsdu...)
-	packet.Seal(b)
-	return b
-}
-
-func spmPacket(p spm.Packet, opts func([]byte) []byte) []byte {
-	b := p.Append(packet.Downstream(packet.TypeSPM, testTSI, testDest).Append(nil))
-	if opts != nil {
-		at := len(b)
-		b = packet.EndOptions(opts(packet.BeginOptions(b)), at)
-	}
-	packet.Seal(b)
-	return b
-}
 
 // run does one line of a script:
 //
 //	odata SQN [trail SQN] [text TEXT] [fragment FIRST OFFSET LENGTH] [syn] [fin] [join SQN]      rdata likewise
 //	spm TRAIL LEAD [sqn SQN] [path ADDR] [join SQN] [fin] [rst CODE] [nowindow]
-//	ncf SQN...   nak SQN...   spmr   advance DURATION   full   resume   report TEXT
+//	ncf SQN... [pathnla ADDR] [redirect ADDR]   nak SQN...   nnak SQN...   unicast ncf ...
+//	poll SQN [round N] [rand N] [mask N] [bo DURATION] [type N] [path ADDR]
+//	spmr   advance DURATION   full   resume   report TEXT   stats
+//
+// An spm, ncf or poll may have "ivl DURATION SQN", "rng MAX MIN" and "unreach".
 func (st *stage) run(t *testing.T, line string) {
 	f := strings.Fields(line)
 	num := func(i int) packet.SQN {
@@ -189,7 +41,35 @@ func (st *stage) run(t *testing.T, line string) {
 		}
 		return -1
 	}
+	span := func(i int) time.Duration {
+		d, err := time.ParseDuration(f[i])
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		return d
+	}
+	addr := func(word string, a netip.Addr) netip.Addr {
+		if i := has(word); i > 0 {
+			return netip.MustParseAddr(f[i+1])
+		}
+		return a
+	}
 	opts := func(b []byte) []byte {
+		if i := has("ivl"); i > 0 {
+			b = poll.Interval{BackOff: span(i + 1), SQN: num(i + 2)}.AppendTo(b)
+		}
+		if i := has("rng"); i > 0 {
+			b = poll.Range{Max: span(i + 1), Min: span(i + 2)}.AppendTo(b)
+		}
+		if i := has("redirect"); i > 0 {
+			b = packet.AppendOption(b, packet.OptRedirect, 0, packet.AppendNLA(nil, addr("redirect", testPath))...)
+		}
+		if has("unreach") > 0 {
+			b = poll.AppendUnreachable(b)
+		}
+		if has("pathnla") > 0 {
+			b = poll.AppendPath(b, addr("pathnla", testPath))
+		}
 		if i := has("fragment"); i > 0 {
 			b = packet.Fragment{First: num(i + 1), Offset: uint32(num(i + 2)), Length: uint32(num(i + 3))}.AppendTo(b)
 		}
@@ -208,12 +88,16 @@ func (st *stage) run(t *testing.T, line string) {
 		return b
 	}
 	withOpts := func() func([]byte) []byte {
-		for _, w := range []string{"fragment", "join", "syn", "fin", "rst"} {
+		for _, w := range []string{"fragment", "join", "syn", "fin", "rst", "ivl", "rng", "unreach"} {
 			if has(w) > 0 {
 				return opts
 			}
 		}
 		return nil
+	}
+	handle := st.r.HandlePacket
+	if f[0] == "unicast" {
+		handle, f = st.r.HandleUnicast, f[1:]
 	}
 	switch f[0] {
 	case "odata", "rdata":
@@ -240,34 +124,53 @@ func (st *stage) run(t *testing.T, line string) {
 		if i := has("sqn"); i > 0 {
 			p.SQN = num(i + 1)
 		}
-		if i := has("path"); i > 0 {
-			p.Path = netip.MustParseAddr(f[i+1])
-		}
+		p.Path = addr("path", testPath)
 		st.handle(spmPacket(p, withOpts()))
-	case "ncf", "nak":
+	case "ncf", "nak", "nnak":
 		h := packet.Downstream(packet.TypeNCF, testTSI, testDest)
-		if f[0] == "nak" {
+		switch f[0] {
+		case "nak":
 			h = packet.Upstream(packet.TypeNAK, testTSI, testDest)
+		case "nnak":
+			h = packet.Upstream(packet.TypeNNAK, testTSI, testDest)
 		}
-		p := nak.Packet{SQN: num(1), Source: testPath, Group: testGroup.Addr()}
-		for i := 2; i < len(f); i++ {
+		p := nak.Packet{SQN: num(1), Source: testPath, Group: testGroup.Addr(), Extra: opts(nil)}
+		for i := 2; i < len(f) && f[i][0] <= '9'; i++ {
 			p.List = append(p.List, num(i))
 		}
-		st.handle(nak.Append(nil, h, &p))
+		st.hand(handle, nak.Append(nil, h, &p))
+	case "poll":
+		p := poll.Packet{SQN: num(1), Path: addr("path", testPath), BackOff: 50 * time.Millisecond}
+		if i := has("round"); i > 0 {
+			p.Round = uint16(num(i + 1))
+		}
+		if i := has("rand"); i > 0 {
+			p.Rand = uint32(num(i + 1))
+		}
+		if i := has("mask"); i > 0 {
+			p.Mask = uint32(num(i + 1))
+		}
+		if i := has("bo"); i > 0 {
+			p.BackOff = span(i + 1)
+		}
+		if i := has("type"); i > 0 {
+			p.Subtype = poll.Subtype(num(i + 1))
+		}
+		st.handle(pollPacket(p, withOpts()))
 	case "spmr":
 		st.handle(spm.AppendRequest(nil, testTSI, testDest))
 	case "advance":
-		d, err := time.ParseDuration(f[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		st.advance(d)
+		st.advance(span(1))
 	case "full":
 		st.sink.full = true
 	case "resume":
 		st.sink.full = false
 		st.r.Session(testTSI).Resume(st.now)
 		st.poll()
+	case "stats":
+		n := st.r.Stats()
+		fmt.Fprintf(&st.out, "%d POLLs, %d of strangers; %d POLRs, %d not sent; %d silences, %d copies\n",
+			n.POLLs, n.Strangers, n.POLRs, n.FalsePaths, n.Silences, n.Copies)
 	case "report":
 		st.r.Session(testTSI).Report([]byte(f[1]))
 		st.poll()
@@ -276,63 +179,53 @@ func (st *stage) run(t *testing.T, line string) {
 	}
 }
 
-// TestScripts plays testdata/*.txt: a line of comment or command, "----", and what the receiver did. A first line "unordered"
-// makes the session unordered.
+// player plays a script on a stage, which the first lines configure:
+//
+//	unordered   multicast-naks   node N (RAND_NODE_ID)   retries NCF DATA   expiry DURATION
+type player struct {
+	*stage
+	t         *testing.T
+	c         Config
+	unordered bool
+	node      uint32
+}
+
+func (p *player) Run(line string) {
+	f := strings.Fields(line)
+	var err error
+	switch f[0] {
+	case "unordered":
+		p.unordered = true
+	case "multicast-naks":
+		p.c.MulticastNAKs = true
+	case "node":
+		_, err = fmt.Sscan(f[1], &p.node)
+	case "retries":
+		_, err = fmt.Sscan(strings.Join(f[1:], " "), &p.c.Recovery.NCFRetries, &p.c.Recovery.DataRetries)
+	case "expiry":
+		p.c.PeerExpiry, err = time.ParseDuration(f[1])
+	default:
+		if p.stage == nil {
+			p.stage = newStage(p.t, p.c, p.unordered)
+			p.sink.observe = true
+			p.r.node, p.r.hasNode = p.node, true
+		}
+		p.run(p.t, line)
+	}
+	if err != nil {
+		p.t.Fatalf("%s: %v", line, err)
+	}
+}
+
+func (p *player) Output() string {
+	if p.stage == nil {
+		return ""
+	}
+	defer p.out.Reset()
+	return p.out.String()
+}
+
+// TestScripts plays testdata/*.txt.
 func TestScripts(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.txt")
-	if len(files) == 0 {
-		t.Fatal("no scripts")
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got bytes.Buffer
-			var st *stage
-			c := Config{Window: 16}
-			unordered, inOutput := false, false
-			flush := func() {
-				if st != nil && inOutput {
-					got.Write(st.out.Bytes())
-					st.out.Reset()
-				}
-			}
-			sc := bufio.NewScanner(bytes.NewReader(want))
-			for sc.Scan() {
-				line := sc.Text()
-				switch {
-				case inOutput && line != "":
-					continue // the old output
-				case line == "----":
-					inOutput = true
-					got.WriteString("----\n")
-				case line == "":
-					flush()
-					inOutput = false
-					got.WriteString("\n")
-				case strings.HasPrefix(line, "#"):
-					got.WriteString(line + "\n")
-				case line == "unordered":
-					unordered = true
-					got.WriteString(line + "\n")
-				default:
-					if st == nil {
-						st = newStage(t, c, unordered)
-					}
-					got.WriteString(line + "\n")
-					st.run(t, line)
-				}
-			}
-			flush()
-			if *rewrite {
-				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got.String() != string(want) {
-				t.Errorf("%s does not say what happens (go test -rewrite, and read the difference); got:\n%s", file, got.String())
-			}
-		})
-	}
+	script.Play(t, "testdata/*.txt", func(t *testing.T) script.Stage { return &player{t: t, c: Config{Window: 16}} })
 }
