@@ -10,9 +10,8 @@ import (
 // handleNAK takes the packet p: an NCF, or a NAK that another receiver multicast; both suppress ours [6.3-09], [9.3.2-02]. A NAK of our own
 // that the host loops back restarts the wait for its NCF when that has just begun, and changes nothing else.
 func (r *Receiver) handleNAK(now time.Time, h *packet.Header, body, p []byte) error {
-	var list [nak.MaxList]packet.SQN
 	var a advice
-	n := nak.Packet{List: list[:0]}
+	n := nak.Packet{List: r.list[:0]}
 	opts, err := n.Parse(h, body)
 	if err == nil && h.Type == packet.TypeNCF {
 		err = a.readAll(h.Type, opts)
@@ -56,8 +55,7 @@ func (r *Receiver) handleNAK(now time.Time, h *packet.Header, body, p []byte) er
 // handleNNAK takes a NNAK, which a repairer sends to the source for what it has repaired itself. It asks for nothing and confirms nothing
 // [8.3-05], so it suppresses nothing either, however it came here.
 func (r *Receiver) handleNNAK(h *packet.Header, body []byte) error {
-	var list [nak.MaxList]packet.SQN
-	n := nak.Packet{List: list[:0]}
+	n := nak.Packet{List: r.list[:0]}
 	if _, err := n.Parse(h, body); err != nil {
 		return r.stats.malformed(err)
 	}

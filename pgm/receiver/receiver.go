@@ -58,6 +58,7 @@ type Receiver struct {
 	hasNode  bool
 	stats    Stats
 	due      [nak.MaxList + 1]packet.SQN
+	list     [nak.MaxList]packet.SQN
 	scratch  []byte
 }
 
