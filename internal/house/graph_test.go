@@ -16,7 +16,7 @@ var rows = [][]string{
 	{"pgm", "internal/sim"},
 	{"pgm/source", "pgm/receiver", "pgm/element", "pcap"},
 	{"ncf"},
-	{"spm", "nak", "fec", "congestion", "pgm/poll", "internal/window"},
+	{"spm", "nak", "fec", "congestion", "pgm/poll", "internal/window", "vsync/check"},
 	{"pgm/packet", "mld", "internal/netio", "internal/script"},
 }
 
