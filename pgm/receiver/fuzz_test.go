@@ -7,6 +7,7 @@ import (
 
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
 
@@ -72,6 +73,7 @@ func (s *strict) End(End, packet.Reset) { s.ended = true }
 func FuzzReceiver(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 1, 5, 1, 7, 1, 9, 4, 6, 2, 6, 3, 3, 5, 200, 1, 6}, false)
 	f.Add([]byte{1, 5, 1, 9, 0, 1, 12, 7, 5, 50, 1, 8, 6, 0, 8, 20, 5, 255}, true)
+	f.Add([]byte{0, 1, 0, 1, 1, 1, 3, 12, 9, 9, 0, 0, 2, 5, 9, 13, 7, 0, 8, 20, 0, 5, 90, 14, 1, 7, 30, 1, 20, 0, 5, 200, 13, 8, 0, 0, 0, 0}, false)
 	f.Add([]byte{9, 0x80, 0, 0, 0, 0, 1, 200, 10, 3, 0x7f, 0xff, 0xff, 0xff, 5, 9, 5, 9}, true)
 	f.Fuzz(func(t *testing.T, in []byte, unordered bool) {
 		st := newStage(t, Config{Window: 32, MaxSessions: 8}, unordered)
@@ -97,7 +99,8 @@ func FuzzReceiver(f *testing.F) {
 		b := packet.NewBatch(1 << 16)
 		for n := 0; len(in) > 0 && n < 500; n++ {
 			var p []byte
-			switch kind := arg(); kind % 12 {
+			handle := st.r.HandlePacket
+			switch kind := arg(); kind % 15 {
 			case 0:
 				spmSQN++
 				p = spmPacket(spm.Packet{SQN: spmSQN, Trail: base + arg(), Lead: base + arg(), Path: testPath}, nil)
@@ -107,10 +110,28 @@ func FuzzReceiver(f *testing.F) {
 				p = dataPacket(packet.TypeRDATA, base+arg(), base+arg(), "y", nil)
 			case 3, 4:
 				h := packet.Downstream(packet.TypeNCF, testTSI, testDest)
-				if kind%12 == 4 {
+				if kind%15 == 4 {
 					h = packet.Upstream(packet.TypeNAK, testTSI, testDest)
 				}
 				p = nak.Append(nil, h, &nak.Packet{SQN: base + arg(), Source: testPath, Group: testGroup.Addr(), List: []packet.SQN{base + arg()}})
+			case 12:
+				handle = st.r.HandleUnicast
+				h := packet.Downstream(packet.TypeNCF, testTSI, testDest)
+				extra := poll.Interval{BackOff: time.Duration(arg()) << arg(), SQN: arg()}.AppendTo(nil)
+				if arg()%2 == 0 {
+					extra = poll.AppendPath(poll.AppendUnreachable(extra), testPath)
+				}
+				p = nak.Append(nil, h, &nak.Packet{SQN: base + arg(), Source: testPath, Group: testGroup.Addr(), Extra: extra})
+			case 13:
+				p = pollPacket(poll.Packet{SQN: arg(), Round: uint16(arg()), Path: testPath, BackOff: time.Duration(arg()) << arg(), Mask: uint32(arg())}, nil)
+			case 14:
+				p = spmPacket(spm.Packet{SQN: spmSQN + arg()%2, Trail: spm.NoTrail, Lead: spm.NoLead, Path: testPath}, func(b []byte) []byte {
+					b = poll.Range{Max: time.Duration(arg()) << arg(), Min: time.Duration(arg()) << arg()}.AppendTo(b)
+					if arg()%2 == 0 {
+						b = poll.AppendUnreachable(b)
+					}
+					return b
+				})
 			case 5:
 				st.now = st.now.Add(time.Duration(arg()) * time.Millisecond)
 			case 6:
@@ -149,13 +170,17 @@ func FuzzReceiver(f *testing.F) {
 				packet.Seal(p)
 			}
 			if p != nil {
-				st.r.HandlePacket(st.now, testFrom, p)
+				handle(st.now, testFrom, p)
 			}
 			st.r.HandleTimeout(st.now)
 			b.Reset()
 			st.r.PollTransmit(st.now, b)
 			if len(st.r.sessions) > 8 {
 				t.Fatalf("%d sessions", len(st.r.sessions))
+			}
+			// Due work is done: the loop that drives the engine would spin otherwise.
+			if next := st.r.NextTimeout(); !next.IsZero() && next.Before(st.now) {
+				t.Fatalf("the next timeout was due %v ago", st.now.Sub(next))
 			}
 			if s := st.r.Session(testTSI); s != nil && s.recovery.Len() > 64 {
 				t.Fatalf("%d packets in recovery", s.recovery.Len())
