@@ -11,19 +11,19 @@ func BenchmarkLoopback(b *testing.B) {
 	for _, offload := range []bool{true, false} {
 		b.Run(fmt.Sprintf("offload=%v", offload), func(b *testing.B) {
 			s, r := open(b, Config{NoOffload: !offload}), open(b, Config{Receive: true, NoOffload: !offload})
-			benchmarkConns(b, s, r)
+			benchmarkConns(b, s, r, false)
 		})
 	}
 }
 
 func BenchmarkMemory(b *testing.B) {
 	m := NewMemory()
-	benchmarkConns(b, m.Open(Config{Group: memoryGroup}, addr(1)), m.Open(Config{Group: memoryGroup, Receive: true}, addr(2)))
+	benchmarkConns(b, m.Open(Config{Group: memoryGroup}, addr(1)), m.Open(Config{Group: memoryGroup, Receive: true}, addr(2)), false)
 }
 
-func benchmarkConns(b *testing.B, s, r Conn) {
+func benchmarkConns(b *testing.B, s, r Conn, alert bool) {
 	const n, size = 44, 1400
-	msgs := []Message{{To: s.Group(), SegmentSize: size, Data: make([]byte, n*size)}}
+	msgs := []Message{{To: s.Group(), Alert: alert, SegmentSize: size, Data: make([]byte, n*size)}}
 	pool, reader := NewPool(4), r.Readers()[1]
 	b.SetBytes(n * size)
 	b.ReportAllocs()

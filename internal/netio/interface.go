@@ -82,12 +82,12 @@ func routedLink(group netip.AddrPort, links []link, h host) (link, error) {
 				loopback = l
 			}
 		case len(found) == 0 || found[len(found)-1].ifi.Index != l.ifi.Index:
-			found = append(found, l)
+			found = append(found, preferred(l, group.Addr(), links))
 		}
 	}
 	switch {
 	case len(found) == 1:
-		return preferred(found[0], group.Addr(), links), nil
+		return found[0], nil
 	case len(found) > 1 && narrow(group.Addr()):
 		return link{}, fmt.Errorf("group %v means another on each link: name one of %s", group.Addr(), list(found))
 	case len(found) > 1:

@@ -18,13 +18,13 @@ import (
 
 // namespace is a host of its own: a thread in a new network namespace, which goes with the test.
 type namespace struct {
-	t    *testing.T
+	t    testing.TB
 	tid  int
 	work chan func()
 }
 
 // newNamespace makes a host that has only loopback, or skips the test.
-func newNamespace(t *testing.T) *namespace {
+func newNamespace(t testing.TB) *namespace {
 	t.Helper()
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("needs the ip command, of package iproute2")
@@ -93,7 +93,7 @@ func (n *namespace) open(c Config) Conn {
 }
 
 // newPair makes two hosts joined by a cable, v0 on each, with addresses 10.9.0.1 and 2, and fd09::1 and 2.
-func newPair(t *testing.T) (a, b *namespace) {
+func newPair(t testing.TB) (a, b *namespace) {
 	t.Helper()
 	a, b = newNamespace(t), newNamespace(t)
 	a.run(fmt.Sprintf("ip link add v0 type veth peer name v0 netns %d", b.tid))
@@ -184,23 +184,30 @@ func TestBetweenHosts(t *testing.T) {
 	}
 }
 
+// kinds are the endpoints that the rules below hold for: UDP and raw, in both families.
+var kinds = []Config{{Group: wideGroup}, {Group: wideGroup6}, {Group: wideGroup, Protocol: testProtocol}, {Group: wideGroup6, Protocol: testProtocol}}
+
+func (c Config) receiving() Config { c.Receive = true; return c }
+
+func (c Config) on(ifi string) Config { c.Interface = ifi; return c }
+
 func TestSourceOnOtherHostIsFiltered(t *testing.T) {
-	for _, group := range []netip.AddrPort{wideGroup, wideGroup6} {
+	for _, c := range kinds {
 		a, b := newPair(t)
-		other := netip.MustParseAddr("10.9.0.77")
-		if group.Addr().Is6() {
-			other = netip.MustParseAddr("fd09::77")
+		only := c.receiving()
+		only.Source = netip.MustParseAddr("10.9.0.77")
+		if c.Group.Addr().Is6() {
+			only.Source = netip.MustParseAddr("fd09::77")
 		}
-		s := a.open(Config{Group: group})
-		all, r := b.open(Config{Group: group, Receive: true}), b.open(Config{Group: group, Receive: true, Source: other})
-		send(t, s, Message{To: group, Data: []byte("x")})
+		s, all, r := a.open(c), b.open(c.receiving()), b.open(only)
+		send(t, s, Message{To: c.Group, Data: []byte("x")})
 		receive(t, all, all.Readers()[1], 1)
 		silent(t, r.Readers()[1], "a receiver of another source")
 	}
 }
 
 func TestGroupOnOtherInterfaceDoesNotLeak(t *testing.T) {
-	for _, group := range []netip.AddrPort{wideGroup, wideGroup6} {
+	for _, c := range kinds {
 		a, b := newPair(t)
 		// A second cable, and someone who joins the same group there.
 		a.run(fmt.Sprintf("ip link add v1 type veth peer name v1 netns %d", b.tid))
@@ -211,20 +218,22 @@ func TestGroupOnOtherInterfaceDoesNotLeak(t *testing.T) {
 		}
 		a.awaitRoute("v1")
 		b.awaitRoute("v1")
-		s := a.open(Config{Group: group, Interface: "v1"})
-		r0, r1 := b.open(Config{Group: group, Interface: "v0", Receive: true}), b.open(Config{Group: group, Interface: "v1", Receive: true})
-		send(t, s, Message{To: group, Data: []byte("x")})
+		s := a.open(c.on("v1"))
+		r0, r1 := b.open(c.receiving().on("v0")), b.open(c.receiving().on("v1"))
+		send(t, s, Message{To: c.Group, Data: []byte("x")})
 		receive(t, r1, r1.Readers()[1], 1)
 		silent(t, r0.Readers()[1], "the other interface")
 	}
 }
 
 func TestOwnHostHearsUnlessToldNotTo(t *testing.T) {
-	for _, group := range []netip.AddrPort{wideGroup, wideGroup6} {
+	for _, c := range kinds {
 		a, b := newPair(t)
-		s, quiet := a.open(Config{Group: group}), a.open(Config{Group: group, NoLoopback: true})
-		here, there := a.open(Config{Group: group, Receive: true}), b.open(Config{Group: group, Receive: true})
-		msg := Message{To: group, SegmentSize: 1000, Data: numbered(0, 40, 1000, 0)}
+		hush := c
+		hush.NoLoopback = true
+		s, quiet := a.open(c), a.open(hush)
+		here, there := a.open(c.receiving()), b.open(c.receiving())
+		msg := Message{To: c.Group, SegmentSize: 1000, Data: numbered(0, 40, 1000, 0)}
 		send(t, s, msg)
 		checkNumbered(t, receive(t, here, here.Readers()[1], 40), 1000, 0)
 		checkNumbered(t, receive(t, there, there.Readers()[1], 40), 1000, 0)
@@ -237,12 +246,14 @@ func TestOwnHostHearsUnlessToldNotTo(t *testing.T) {
 // The demonstration: a host without any network.
 func TestLoopbackOnlyHost(t *testing.T) {
 	n := newNamespace(t)
-	s, r := n.open(Config{Group: wideGroup}), n.open(Config{Group: wideGroup, Receive: true})
-	if s.Interface().Name != "lo" {
-		t.Fatalf("interface %s", s.Interface().Name)
+	for _, c := range []Config{{Group: wideGroup}, {Group: wideGroup, Protocol: testProtocol}} {
+		s, r := n.open(c), n.open(c.receiving())
+		if s.Interface().Name != "lo" {
+			t.Fatalf("interface %s", s.Interface().Name)
+		}
+		send(t, s, Message{To: s.Group(), SegmentSize: 1400, Data: numbered(0, 100, 1400, 0)})
+		checkNumbered(t, receive(t, r, r.Readers()[1], 100), 1400, 0)
 	}
-	send(t, s, Message{To: s.Group(), SegmentSize: 1400, Data: numbered(0, 100, 1400, 0)})
-	checkNumbered(t, receive(t, r, r.Readers()[1], 100), 1400, 0)
 }
 
 func TestLoopbackIPv6NeedsRoute(t *testing.T) {
@@ -278,23 +289,62 @@ func TestNoRouteToGroup(t *testing.T) {
 }
 
 func TestVanishedInterfaceIsNamed(t *testing.T) {
-	for _, test := range []struct{ command, want string }{
-		{"ip link set v0 down", "interface v0: it is down"},
-		{"ip link del v0", "interface v0: it is not there any more"},
-	} {
-		a, _ := newPair(t)
-		c := a.open(Config{Group: wideGroup, Receive: true})
-		send(t, c, Message{To: c.Group(), Data: []byte("x")})
-		a.run(test.command)
-		a.do(func() {
-			n, err := c.WriteBatch([]Message{{To: c.Group(), Data: []byte("x")}})
-			if n != 0 || err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%s: took %d, %v; want %q", test.command, n, err, test.want)
+	for _, protocol := range []int{0, testProtocol} {
+		for _, test := range []struct{ command, want string }{
+			{"ip link set v0 down", "interface v0: it is down"},
+			{"ip link del v0", "interface v0: it is not there any more"},
+		} {
+			a, _ := newPair(t)
+			c := a.open(Config{Protocol: protocol, Group: wideGroup, Receive: true})
+			send(t, c, Message{To: c.Group(), Data: []byte("x")})
+			a.run(test.command)
+			a.do(func() {
+				n, err := c.WriteBatch([]Message{{To: c.Group(), Data: []byte("x")}})
+				if n != 0 || err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("%s: took %d, %v; want %q", test.command, n, err, test.want)
+				}
+				if err := c.Check(); err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("%s: Check says %v, want %q", test.command, err, test.want)
+				}
+			})
+		}
+	}
+}
+
+// A group of link scope is another one on each link (RFC 4007 §6), so the choice must not be ours.
+func TestGroupOfLinkScopeNeedsInterface(t *testing.T) {
+	a, b := newPair(t)
+	a.run(fmt.Sprintf("ip link add v1 type veth peer name v1 netns %d", b.tid))
+	a.run("ip link set v1 addrgenmode none")
+	a.run("ip addr add fe80::3/64 dev v1 nodad")
+	a.run("ip link set v1 up")
+	for _, group := range []string{"[ff02::99]:7500", "[ff12::99]:7500"} {
+		for _, protocol := range []int{0, testProtocol} {
+			_, err := a.tryOpen(Config{Protocol: protocol, Group: netip.MustParseAddrPort(group)})
+			if err == nil || !strings.Contains(err.Error(), "means another on each link: name one of v0 fe80::1, v1 fe80::3") {
+				t.Errorf("%s: %v", group, err)
 			}
-			if err := c.Check(); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%s: Check says %v, want %q", test.command, err, test.want)
-			}
-		})
+		}
+	}
+	_, err := a.tryOpen(Config{Group: netip.MustParseAddrPort("[ff12::99%v0]:7500"), Receive: true, Source: netip.MustParseAddr("fe80::9%v1")})
+	if err == nil || !strings.Contains(err.Error(), "are of two interfaces") {
+		t.Errorf("a source of another link: %v", err)
+	}
+	b.run("ip link set v1 addrgenmode none")
+	b.run("ip addr add fe80::4/64 dev v1 nodad")
+	b.run("ip link set v1 up")
+	a.awaitRoute("v1")
+	b.awaitRoute("v1")
+	c := Config{Protocol: testProtocol, Group: netip.MustParseAddrPort("[ff12::99]:7500")}
+	s, r := a.open(c.on("v1")), c.receiving()
+	r.Source = netip.MustParseAddr("fe80::3%v1") // says which link
+	heard := b.open(r)
+	if heard.Interface().Name != "v1" {
+		t.Fatalf("chose %s", heard.Interface().Name)
+	}
+	send(t, s, Message{To: c.Group, Data: []byte("x")})
+	if d := receive(t, heard, heard.Readers()[1], 1)[0]; d.From.String() != "[fe80::3%v1]:0" {
+		t.Errorf("heard from %v", d.From)
 	}
 }
 
