@@ -20,6 +20,9 @@ type ScheduleConfig struct {
 	Ambient time.Duration // between ambient SPMs, in real time, whatever else is sent [5.1.4-01]
 	IHBMin  time.Duration // IHB_MIN: from the last data packet to the first heartbeat; also the least time between answers to SPMRs
 	IHBMax  time.Duration // IHB_MAX: the most time between heartbeats
+	// Opening is how many SPMs open the session, back to back; default 1. A receiver cannot ask for what it missed before it has heard an
+	// SPM [6.2-05], and OpenPGM gives up what it misses before: so more than one must be lost to harm it. OpenPGM itself sends three.
+	Opening int
 }
 
 // WithDefaults returns c with its zero fields replaced.
@@ -33,6 +36,7 @@ func (c ScheduleConfig) WithDefaults() ScheduleConfig {
 	if c.IHBMax == 0 {
 		c.IHBMax = max(min(DefaultIHBMax, c.Ambient), c.IHBMin)
 	}
+	c.Opening = max(c.Opening, 1)
 	return c
 }
 
@@ -58,12 +62,14 @@ type Schedule struct {
 	urgent    time.Time     // since when an SPM is due for another reason; zero: none
 	restart   bool          // the urgent SPM resets the heartbeat [9.7.2-02]
 	last      time.Time     // when the last SPM left; zero: none has
+	opening   int           // how many of the SPMs that open the session are still to be sent
 }
 
 // NewSchedule returns the schedule of a session that opens now; c must pass Check. The first SPM is due at once, heartbeats follow
 // it as if it were data: a receiver that is there already need not wait for the ambient interval.
 func NewSchedule(c ScheduleConfig, now time.Time) *Schedule {
 	s := &Schedule{c: c.WithDefaults()}
+	s.opening = s.c.Opening
 	s.ambient = now.Add(s.c.Ambient)
 	s.SendNow(now)
 	return s
@@ -121,6 +127,10 @@ func (s *Schedule) Sent(now time.Time) {
 		}
 	}
 	s.last, s.urgent, s.restart = now, time.Time{}, false
+	if s.opening--; s.opening > 0 {
+		s.SendNow(now)
+	}
+	s.opening = max(s.opening, 0)
 }
 
 // Next returns when Due will be true.

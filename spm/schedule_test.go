@@ -160,3 +160,16 @@ func TestScheduleConfigCheck(t *testing.T) {
 		}
 	}
 }
+
+func TestTheOpeningCanBeSeveralSPMs(t *testing.T) {
+	s := NewSchedule(ScheduleConfig{Ambient: time.Hour, IHBMin: 100 * ms, IHBMax: 800 * ms, Opening: 3}, start)
+	for i := range 3 {
+		if !s.Due(start) {
+			t.Fatalf("SPM %d is not due when the session opens", i)
+		}
+		s.Sent(start)
+	}
+	if want := start.Add(100 * ms); !s.Next().Equal(want) {
+		t.Errorf("the next SPM is due %v after the opening, want the first heartbeat", s.Next().Sub(start))
+	}
+}

@@ -49,23 +49,22 @@ func (s *Source) sendNCFs(now time.Time, b *packet.Batch) bool {
 	return true
 }
 
-// sendSPM sends an SPM if one is due, and reports whether none is any more.
+// sendSPM sends the SPMs that are due, and reports whether none is any more.
 func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 	if s.state == closing && s.waiting() == 0 { // what was last sent was the last: no SPM without FIN [9.7-02]
 		s.end(now, finished)
 	}
-	if !s.schedule.Due(now) {
-		return true
+	for s.schedule.Due(now) {
+		dst := s.reserve(now, b, s.spmLen(now))
+		if dst == nil {
+			return false
+		}
+		s.commit(now, b, s.c.Group, s.appendSPM(now, dst))
+		s.spmSQN++
+		s.told = true
+		s.schedule.Sent(now)
+		s.stats.SPM++
 	}
-	dst := s.reserve(now, b, s.spmLen(now))
-	if dst == nil {
-		return false
-	}
-	s.commit(now, b, s.c.Group, s.appendSPM(now, dst))
-	s.spmSQN++
-	s.told = true
-	s.schedule.Sent(now)
-	s.stats.SPM++
 	return true
 }
 
