@@ -50,6 +50,7 @@ type Config struct {
 	MaxReports int
 
 	Ambient, IHBMin, IHBMax time.Duration // of SPMs; see spm.ScheduleConfig
+	Opening                 int           // SPMs that open the session; likewise
 	NCFHold                 time.Duration // for how long an SQN is not confirmed again; see ncf.Config
 
 	// Linger is for how long the session is kept after OPT_FIN or OPT_RST: TXW_SECS [9.7.2-03], [9.8.2-05]. Each repair
@@ -146,5 +147,5 @@ func (c *Config) check() error {
 func (c *Config) polls() bool { return c.Poll.Period >= 0 && c.Rand != nil }
 
 func (c *Config) schedule() spm.ScheduleConfig {
-	return spm.ScheduleConfig{Ambient: c.Ambient, IHBMin: c.IHBMin, IHBMax: c.IHBMax}
+	return spm.ScheduleConfig{Ambient: c.Ambient, IHBMin: c.IHBMin, IHBMax: c.IHBMax, Opening: c.Opening}
 }
