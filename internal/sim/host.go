@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"time"
 )
 
@@ -73,6 +74,11 @@ func nanos(t time.Time) int64 {
 	return int64(t.Sub(epoch))
 }
 
+// unicastEngine is an engine to which it makes a difference that a packet was sent to its host alone.
+type unicastEngine interface {
+	HandleUnicast(now time.Time, from netip.AddrPort, p []byte) error
+}
+
 // receive hands packet i to the engine of h.
 func (n *Net) receive(h Host, i int32) {
 	o, p := &n.hosts[h], n.packets.at(i)
@@ -84,7 +90,11 @@ func (n *Net) receive(h Host, i int32) {
 		return
 	}
 	n.tell(Delivered, h, p)
-	if err := o.engine.HandlePacket(n.Now(), n.Addr(p.from), p.data); err != nil {
+	handle := o.engine.HandlePacket
+	if u, ok := o.engine.(unicastEngine); ok && p.to != everyone {
+		handle = u.HandleUnicast
+	}
+	if err := handle(n.Now(), n.Addr(p.from), p.data); err != nil {
 		n.tellErr(Refused, h, n.packets.at(i), err)
 	}
 	n.drive(h)
