@@ -141,6 +141,74 @@ func ExampleListenPacket() {
 	// Output: is anyone there? true
 }
 
+// A bus tells who joins and who leaves, and how: an io.EOF is a proper end, a *ResetError has the code of one who gave up.
+func ExampleListenConfig_ListenPacket() {
+	const endpoint = "epgm://127.0.0.1;239.255.77.72:7515"
+	gone := make(chan bool)
+	c := pgm.ListenConfig{
+		Joined: func(source pgm.Addr, fromStart bool) { fmt.Println("joined, with the first message:", fromStart) },
+		Left: func(source pgm.Addr, err error) {
+			var reset *pgm.ResetError
+			if errors.As(err, &reset) {
+				fmt.Println("gave up, code", reset.Code)
+			}
+			close(gone)
+		},
+	}
+	bus, err := c.ListenPacket(context.Background(), "epgm", endpoint)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer bus.Close()
+
+	source, err := pgm.Dial("epgm", endpoint)
+	if err != nil {
+		log.Fatal(err)
+	}
+	conn := source.(*pgm.Conn)
+	conn.WriteMessage([]byte("all is well"))
+	buf := make([]byte, 1500)
+	n, _, err := bus.ReadFrom(buf)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", buf[:n])
+	conn.Reset(3)
+	<-gone
+	// Output:
+	// joined, with the first message: true
+	// all is well
+	// gave up, code 3
+}
+
+// A stream that its source gave up ends with the code that the source gave; one that it closed ends with io.EOF.
+func ExampleResetError() {
+	l, err := pgm.Listen("epgm", "epgm://127.0.0.1;239.255.77.72:7516")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		source, err := pgm.Dial("epgm", "epgm://127.0.0.1;239.255.77.72:7516")
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprintln(source, "so far, so good")
+		time.Sleep(100 * time.Millisecond)
+		source.(*pgm.Conn).Reset(7)
+	}()
+	conn, err := l.Accept()
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = io.Copy(os.Stdout, conn)
+	var reset *pgm.ResetError
+	fmt.Println(conn.(*pgm.Conn).FromStart(), errors.As(err, &reset) && reset.Code == 7)
+	// Output:
+	// so far, so good
+	// true true
+}
+
 // An endpoint is written as other PGM programs write it.
 func ExampleParseEndpoint() {
 	ep, err := pgm.ParseEndpoint("eth0;239.192.0.1")
