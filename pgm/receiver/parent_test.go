@@ -231,3 +231,35 @@ func TestPassiveReceiverIsNoChild(t *testing.T) {
 		st.r.HandleTimeout(st.now)
 	}
 }
+
+// RAND_NODE_ID is one for all sessions of a receiver, and differs between receivers (14.5-01).
+func TestNodeIDIsOneForAllSessions(t *testing.T) {
+	ids := map[uint32]bool{}
+	for seed := range uint64(20) {
+		st := newStage(t, Config{}, false)
+		st.r.c.Rand.Uint64()
+		for range seed {
+			st.r.c.Rand.Uint64()
+		}
+		var id uint32
+		for port := range byte(5) {
+			for _, p := range [][]byte{
+				spmPacket(spm.Packet{SQN: 1, Trail: 1, Lead: 0, Path: testPath}, nil),
+				pollPacket(poll.Packet{SQN: 1, Path: testPath}, nil),
+			} {
+				p[1] = port
+				packet.Seal(p)
+				st.handle(p)
+			}
+			s := st.r.Session(packet.TSI{GSI: testTSI.GSI, Port: testTSI.Port&0xff00 | uint16(port)})
+			if port > 0 && s.parent.child.NodeID != id {
+				t.Errorf("session %d has RAND_NODE_ID %#x, another %#x", port, s.parent.child.NodeID, id)
+			}
+			id = s.parent.child.NodeID
+		}
+		ids[id] = true
+	}
+	if len(ids) != 20 {
+		t.Errorf("20 receivers have %d identifiers", len(ids))
+	}
+}
