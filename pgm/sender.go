@@ -14,6 +14,9 @@ import (
 	"github.com/gopgm/gopgm/pgm/source"
 )
 
+// opening is how many SPMs open a session: of one, a receiver misses nothing only if it is not lost.
+const opening = 3
+
 // Sender drives the engine of a source over sockets in real time. It is the ground on which streams, messages and file transfers
 // stand; most programs want Dial or ListenPacket. Its methods are safe for concurrent use.
 //
@@ -98,7 +101,7 @@ func (s *Sender) start(o SenderOptions) (err error) {
 		TSI: s.tsi, Dest: s.group.Port(), Source: s.conn.Local(), Group: s.conn.Group(),
 		MaxTSDU: s.maxTSDU, Overhead: s.conn.Overhead(), AlertOverhead: s.conn.AlertOverhead(),
 		MaxRate: c.rate(s.conn.Interface()), RepairShare: c.Source.RepairShare,
-		Ambient: c.Source.Ambient, IHBMin: c.Source.IHBMin, IHBMax: c.Source.IHBMax, NCFHold: c.Source.NCFHold, Linger: c.Source.Linger,
+		Ambient: c.Source.Ambient, IHBMin: c.Source.IHBMin, IHBMax: c.Source.IHBMax, Opening: opening, NCFHold: c.Source.NCFHold, Linger: c.Source.Linger,
 		First: o.First, Join: o.Join, Store: s.store, Rand: newRand(),
 		Report: func(_ time.Time, from netip.AddrPort, body []byte) {
 			if o.Report != nil {
