@@ -177,6 +177,10 @@ func (r *Receiver) handleData(now time.Time, from netip.AddrPort, h *packet.Head
 func (r *Receiver) handleSPM(now time.Time, from netip.AddrPort, h *packet.Header, body []byte) error {
 	var p spm.Packet
 	opts, err := p.Parse(h, body)
+	if err == nil && p.Path.Is4() != r.c.Group.Addr().Unmap().Is4() {
+		// Nothing that we send could reach it: a session is of one address family.
+		err = &packet.Error{Type: packet.TypeSPM, Field: "NLA AFI", Offset: 28, Err: packet.ErrReserved}
+	}
 	if err != nil {
 		return r.stats.malformed(err)
 	}

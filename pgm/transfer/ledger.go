@@ -66,9 +66,17 @@ func (l *ledger) take(now time.Time, from netip.AddrPort, body []byte) (acknowle
 	return appendAcknowledge(nil, &s), news
 }
 
+// address writes where a receiver is. Without UDP there is no port.
+func address(a netip.AddrPort) string {
+	if a.Port() == 0 {
+		return a.Addr().String()
+	}
+	return a.String()
+}
+
 func (l *ledger) summary(e *entry) ReceiverSummary {
 	r := ReceiverSummary{
-		Name: e.Name, Addr: e.addr.String(), Finished: e.Finished, Objects: int(e.Objects), Failed: int(e.Failed), Bytes: int64(e.Bytes),
+		Name: e.Name, Addr: address(e.addr), Finished: e.Finished, Objects: int(e.Objects), Failed: int(e.Failed), Bytes: int64(e.Bytes),
 		Lost: e.Lost, Repaired: e.Repaired, Duration: e.Elapsed,
 	}
 	for _, p := range e.Problems {
