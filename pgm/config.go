@@ -46,6 +46,10 @@ type Config struct {
 	Drop float64
 	// Logger gets what a person who runs the program may want to know: default slog.Default(), at most a line a second.
 	Logger *slog.Logger
+	// Trace, if not nil, is shown each packet that a session sends or receives, in the order in which the session has to do with them, but
+	// for those that Drop discards. It is called on the goroutine of the session, which it holds up: it is to be quick. Sessions that share
+	// a Config may call it at once. Nil costs nothing.
+	Trace func(Traced)
 	// Source and Receiver hold the intervals and limits of RFC 3208.
 	Source   SourceConfig
 	Receiver ReceiverConfig

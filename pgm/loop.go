@@ -25,7 +25,8 @@ import (
 type loop struct {
 	conn    netio.Conn
 	log     *slog.Logger
-	precise bool // the clock is the system's, and short sleeps may be exact
+	trace   *tracer // nil: nobody wants to see what goes through the sockets
+	precise bool    // the clock is the system's, and short sleeps may be exact
 
 	readers sync.WaitGroup
 	arrived chan *netio.Batch
@@ -70,7 +71,7 @@ const (
 
 // init prepares the loop. Batches is how many batches of received datagrams may be in use at once.
 func (l *loop) init(c Config, conn netio.Conn, batches int) {
-	l.conn, l.log = conn, c.Logger
+	l.conn, l.log, l.trace = conn, c.Logger, newTracer(c, conn)
 	l.precise = c.open == nil
 	l.arrived = make(chan *netio.Batch, batches)
 	l.stop, l.done = make(chan struct{}), make(chan struct{})
@@ -172,6 +173,9 @@ func (l *loop) transmit(now time.Time) bool {
 	l.out.Reset()
 	for rest := l.messages; len(rest) > 0; {
 		n, err := l.conn.WriteBatch(rest)
+		if l.trace != nil {
+			l.trace.sent(now, rest[:n])
+		}
 		if err == nil {
 			break
 		}

@@ -23,7 +23,7 @@ type Receiver struct {
 	drop   float64
 	rng    *rand.Rand
 	strays atomic.Uint64
-	dirty  []*flushSink // whose sessions delivered something from the batch at hand
+	sinks  Flushers
 	stats  snapshot[receiver.Stats]
 }
 
@@ -36,58 +36,6 @@ type ReceiverOptions struct {
 	Ignore func(packet.TSI) bool
 	// Window, if not 0, takes the place of ReceiverConfig.Window.
 	Window int
-}
-
-// Flusher is a Sink that wants to know when a batch of datagrams is through. Flush is called on the loop's goroutine after each batch that
-// delivered something to the sink. The TSDUs that an unordered session delivered from it stay as they are after Flush too if the
-// lease is retained: so files can be written beside the loop without a copy. What holds many leases holds up the Receiver.
-type Flusher interface {
-	Flush(l Lease)
-}
-
-// Lease is a hold on the memory of a batch. Each Retain is answered by one Release; both may be called from any goroutine.
-type Lease interface {
-	Retain()
-	Release()
-}
-
-// noLease is the lease of what was not delivered from a batch: there is nothing to hold.
-type noLease struct{}
-
-func (noLease) Retain()  {}
-func (noLease) Release() {}
-
-// flushSink stands before a Sink that is a Flusher, and notes that it got something.
-type flushSink struct {
-	receiver.Sink
-	flusher  Flusher
-	reporter receiver.Reporter // nil if the Sink is none
-	observer receiver.Observer // likewise
-	r        *Receiver
-	dirty    bool
-}
-
-// Data passes d on.
-func (f *flushSink) Data(d receiver.Data) bool {
-	if !f.dirty {
-		f.dirty = true
-		f.r.dirty = append(f.r.dirty, f)
-	}
-	return f.Sink.Data(d)
-}
-
-// Report passes the answer of the source on.
-func (f *flushSink) Report(body []byte) {
-	if f.reporter != nil {
-		f.reporter.Report(body)
-	}
-}
-
-// Event passes on what the source said of its session.
-func (f *flushSink) Event(e receiver.Event) {
-	if f.observer != nil {
-		f.observer.Event(e)
-	}
 }
 
 // receiverBatches is how many batches of datagrams a Receiver may have in use, leases included: 8 MiB at most.
@@ -115,7 +63,7 @@ func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) 
 			if o.Accept == nil {
 				return nil
 			}
-			return r.accept(o.Accept(s))
+			return r.sinks.Sink(o.Accept(s))
 		},
 		ReorderCount: t.ReorderCount, ReorderTimeout: t.ReorderTimeout,
 		Recovery: nak.RecoveryConfig{
@@ -137,28 +85,17 @@ func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) 
 	return r, nil
 }
 
-// accept prepares a sink that the application chose.
-func (r *Receiver) accept(sink receiver.Sink) receiver.Sink {
-	flusher, ok := sink.(Flusher)
-	if !ok {
-		return sink
-	}
-	reporter, _ := sink.(receiver.Reporter)
-	observer, _ := sink.(receiver.Observer)
-	return &flushSink{Sink: sink, flusher: flusher, reporter: reporter, observer: observer, r: r}
-}
-
 // drive is the loop.
 func (r *Receiver) drive() {
 	defer r.close()
 	for !r.ended() {
 		now := time.Now()
 		if r.run(now) {
-			r.flush(noLease{}) // Session.Resume delivers
+			r.sinks.Flush(NoLease{}) // Session.Resume delivers
 		}
 		if next := r.engine.NextTimeout(); !next.IsZero() && !now.Before(next) {
 			r.engine.HandleTimeout(now)
-			r.flush(noLease{})
+			r.sinks.Flush(NoLease{})
 		}
 		r.check(now)
 		r.engine.PollTransmit(now, r.out)
@@ -174,7 +111,7 @@ func (r *Receiver) drive() {
 		}
 	}
 	r.engine.Sessions(func(s *receiver.Session) { s.Close() })
-	r.flush(noLease{})
+	r.sinks.Flush(NoLease{})
 	r.publish(time.Now())
 }
 
@@ -191,12 +128,15 @@ func (r *Receiver) handle(b *netio.Batch) {
 			continue
 		}
 		if b.Multicast {
+			if r.trace != nil {
+				r.trace.received(now, b, d)
+			}
 			_ = r.engine.HandlePacket(now, d.From, d.Data) // counted by cause
 		} else {
 			_ = r.engine.HandleUnicast(now, d.From, d.Data)
 		}
 	}
-	r.flush(b)
+	r.sinks.Flush(b)
 	b.Release()
 }
 
@@ -209,15 +149,6 @@ func forSource(p []byte) bool {
 	}
 	t := packet.Type(p[4] & 0x0f)
 	return t.IsUpstream() && t != packet.TypeReport
-}
-
-func (r *Receiver) flush(l Lease) {
-	for i, f := range r.dirty {
-		f.dirty = false
-		f.flusher.Flush(l)
-		r.dirty[i] = nil
-	}
-	r.dirty = r.dirty[:0]
 }
 
 func (r *Receiver) publish(now time.Time) {

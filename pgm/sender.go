@@ -171,6 +171,9 @@ func (s *Sender) poll(now time.Time) {
 // handle gives a batch of datagrams to the engine.
 func (s *Sender) handle(now time.Time, b *netio.Batch) {
 	for _, d := range b.Datagrams {
+		if s.trace != nil {
+			s.trace.received(now, b, d)
+		}
 		_ = s.engine.HandlePacket(now, d.From, d.Data) // counted by cause
 	}
 	b.Release()
