@@ -13,6 +13,7 @@ import (
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pcap"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/pgm/receiver"
 	"github.com/gopgm/gopgm/pgm/source"
 )
@@ -183,7 +184,7 @@ func (s *scene) write(n, size int) {
 func (s *scene) close() { s.source.Close(s.net.Now()); s.net.Wake(s.host) }
 
 func (s *scene) config() Config {
-	const longest = packet.HeaderLen + 4 + 20 + 20 + 8 + 4*nak.MaxList + sim.Overhead
+	const longest = packet.HeaderLen + 4 + 20 + 20 + 8 + 4*nak.MaxList + poll.IntervalLen + 4 + 20 + sim.Overhead
 	return Config{
 		Complete: true, Delay: 2 * sceneDelay, Rate: s.c.rate,
 		Jitter:  ms + 8*longest*time.Second/time.Duration(s.c.rate), // what leaves waits for the rate

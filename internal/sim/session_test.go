@@ -10,15 +10,16 @@ import (
 
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/pgm/receiver"
 	"github.com/gopgm/gopgm/pgm/source"
 )
 
 // tsduLen is the room for data in the packets of these tests; longestLen is what the longest of all packets takes of a link: an NCF
-// with a full list of SQNs, over IPv6.
+// with a full list of SQNs and the options of a multicast failure, over IPv6.
 const (
 	tsduLen    = 200
-	longestLen = packet.HeaderLen + 4 + 20 + 20 + 4 + 4 + 4*nak.MaxList + Overhead
+	longestLen = packet.HeaderLen + 4 + 20 + 20 + 4 + 4 + 4*nak.MaxList + poll.IntervalLen + 4 + 20 + Overhead
 )
 
 // trial is a net with sources and receivers on it, all of which are watched: that receivers get what was sent, once, and in order

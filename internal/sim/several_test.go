@@ -138,7 +138,9 @@ func TestOutageLosesNothing(t *testing.T) {
 func TestSlowSourceRepairsEverything(t *testing.T) {
 	Seeds(t, 20, func(t *testing.T, rng *rand.Rand) {
 		lossy := &Link{Delay: 10 * time.Millisecond, Loss: 0.1, Burst: Burst{Begin: 0.01, End: 0.03}}
-		x := star(t, rng, talk{packets: 300, rate: 8000}, 5, lossy, hear{}) // 64 kbit/s: 9 s without repairs
+		// A burst may last for 200 packets, which are 5 s.
+		h := hear{receiver: receiver.Config{EndExpiry: 20 * time.Second}}
+		x := star(t, rng, talk{packets: 300, rate: 8000}, 5, lossy, h) // 64 kbit/s: 9 s without repairs
 		x.run(time.Minute)
 		tally := x.net.Tally()
 		t.Logf("%d NAKs, %d NCFs and %d RDATA for %d packets in %v", tally.Count(Sent, packet.TypeNAK), tally.Count(Sent, packet.TypeNCF),

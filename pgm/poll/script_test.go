@@ -99,6 +99,7 @@ func (st *stage) cast(f []string) {
 			c.DupMax = int(st.num(s))
 		}
 		_, c.Polled = w["polled"]
+		_, c.Counted = w["counted"]
 		if err := c.Check(); err != nil {
 			st.t.Fatal(err)
 		}

@@ -22,8 +22,13 @@ type TunerConfig struct {
 	Probe             int           // NAK_PROBE_NUM: measurements without a duplicate, after which the interval is halved
 	// Life is for how long after the first NAK for a packet others count as its duplicates: the repair state of a source, which
 	// repairs at once. Longer than the round trip to any child, shorter than the NAK_RPT_IVL after which one asks again.
-	Life     time.Duration
-	PerChild time.Duration // what each child adds to an interval that is derived from their number
+	Life time.Duration
+	// PerChild is what each child adds to an interval that is derived from their number.
+	PerChild time.Duration
+	// Counted says that polls are made. Then duplicates raise the interval to four times what is derived from the number of children
+	// at most, and to four times Default while that is not known: a few children send few duplicates however short it is,
+	// and spreading their NAKs further only delays repairs.
+	Counted bool
 	// Polled has the interval derived from polls alone, and advertised for the poll that it comes from [14.4-11], [14.4-12]. Children
 	// that received no poll up to that one must not send NAKs at all [6.3-16]: who joins late has to wait for the next poll
 	// to complete. Otherwise duplicates drive the interval, and polls raise it when there are none [15.2.3-01].
@@ -84,8 +89,9 @@ type Tuner struct {
 	next     uint64 // behind the newest
 	clean    int    // measures without a duplicate since the last one with
 
-	heard   bool // a NAK, since the last poll
-	tunedTo int  // the population that interval goes with
+	most    time.Duration // what duplicates raise the interval to
+	heard   bool          // a NAK, since the last poll
+	tunedTo int           // the population that interval goes with
 
 	failing bool
 	until   time.Time // when failing ends
@@ -123,8 +129,11 @@ type TunerStats struct {
 // NewTuner returns the Tuner of a session of which nothing is known yet; c must pass Check.
 func NewTuner(c TunerConfig) *Tuner {
 	t := &Tuner{c: c.WithDefaults()}
-	t.interval = t.c.Default
+	t.interval, t.most = t.c.Default, t.c.Max
 	t.tunedTo = max(int(t.c.Default/max(t.c.PerChild, 1)), 1)
+	if t.c.Counted {
+		t.most = min(4*t.c.Default, t.c.Max)
+	}
 	return t
 }
 
@@ -161,7 +170,7 @@ func (t *Tuner) Heard(now time.Time, sqn packet.SQN, list []packet.SQN) (failed 
 		t.next++
 	}
 	if n.doubles && !t.c.Polled {
-		t.raise(2 * t.interval)
+		t.raise(min(2*t.interval, t.most))
 	}
 	if t.c.DupMax > 0 && n.most >= t.c.DupMax {
 		failed = !t.Unicast(now)
@@ -256,6 +265,12 @@ func (t *Tuner) Polled(now time.Time, r Result) {
 	n := max(r.Population, 1)
 	quiet := !t.heard
 	t.heard = false
+	if t.c.Counted && !t.c.Polled {
+		if t.most = max(t.times(4*t.c.PerChild, float64(n)), t.c.Default); t.interval > t.most {
+			t.set(t.most)
+			t.tunedTo = n
+		}
+	}
 	switch {
 	case t.c.Polled && r.SQN == 0:
 		// "Zero is reserved" for NAK_BO_IVL_SQN: once in 2^32 polls, the one before remains the latest.
@@ -267,7 +282,7 @@ func (t *Tuner) Polled(now time.Time, r Result) {
 	case n >= 2*t.tunedTo:
 		// "If the result of the polls shows that the population size has increased significantly during a period without NAKs,
 		// they SHOULD increase NAK_BO_IVL as a safety measure" (RFC 3208 §15.2.3).
-		t.raise(t.times(t.interval, float64(n)/float64(t.tunedTo)))
+		t.raise(min(t.times(t.interval, float64(n)/float64(t.tunedTo)), t.most))
 		t.tunedTo = n
 	}
 }

@@ -63,9 +63,9 @@ type Config struct {
 	// Without Rand there are none either.
 	Poll poll.PollerConfig
 	// Tuner says how NAK_BO_IVL, over which receivers spread their NAKs, follows the duplicates that come [15.2.1]. Its Default, 5 ms,
-	// is what they begin with: what differs from it is advertised. Min, Default and Max that are equal fix it. Probe is
-	// DefaultProbe unless given. DUP_NAK_MAX is none unless given: a packet that hundreds of receivers lost draws as many NAKs
-	// within a round trip as one whose NCF nobody hears.
+	// is what they begin with: what differs from it is advertised. Min, Default and Max that are equal fix it. Counted is not taken
+	// from it; Probe is DefaultProbe unless given, and DUP_NAK_MAX none: a packet that hundreds of receivers lost draws as many
+	// NAKs within a round trip as one whose NCF nobody hears.
 	Tuner poll.TunerConfig
 
 	First packet.SQN // of the first data packet
@@ -97,6 +97,7 @@ func (c Config) withDefaults() Config {
 	if c.Tuner.Probe == 0 {
 		c.Tuner.Probe = DefaultProbe
 	}
+	c.Tuner.Counted = c.polls()
 	if c.Tuner.DupMax == 0 {
 		c.Tuner.DupMax = -1
 	}
