@@ -66,6 +66,12 @@ func (s *syncBuffer) String() string {
 
 func start(t *testing.T, stdin []byte, name string, args ...string) *program {
 	t.Helper()
+	return startBy(t, func(start func() error) error { return start() }, stdin, name, args...)
+}
+
+// startBy has by start the program, which says where it runs.
+func startBy(t *testing.T, by func(start func() error) error, stdin []byte, name string, args ...string) *program {
+	t.Helper()
 	dir, err := programs()
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +81,7 @@ func start(t *testing.T, stdin []byte, name string, args ...string) *program {
 	if stdin != nil {
 		p.Stdin = bytes.NewReader(stdin)
 	}
-	if err := p.Start(); err != nil {
+	if err := by(p.Start); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
