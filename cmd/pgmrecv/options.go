@@ -17,9 +17,9 @@ const usage = `Usage: pgmrecv [flags]                receive files into the curr
        pgmrecv [flags] --lines        write each message received as a line
 
   -e, --endpoint ENDPOINT where to listen:
-                          [epgm://][INTERFACE;]GROUP[,SOURCE][:PORT], the
-                          interface by name or address (default
-                          epgm://239.192.77.71:7500)
+                          [epgm://|pgm://][INTERFACE;]GROUP[,SOURCE][:PORT], in
+                          UDP or as IP protocol 113, the interface by name or
+                          address (default epgm://239.192.77.71:7500)
   -d, --dir DIR           put files beneath DIR (default .). A file appears
                           under its name when its digest has been verified;
                           until then it is hidden. What is cut short is

@@ -17,9 +17,10 @@ const usage = `Usage: pgmsend [flags] PATH...    send files and trees to all who
 Each octet crosses the network once, however many hosts receive it; what a host
 misses is repaired, and every copy is verified.
 
-  -e, --endpoint ENDPOINT where to send: [epgm://][INTERFACE;]GROUP[:PORT], the
-                          interface by name or address (default
-                          epgm://239.192.77.71:7500)
+  -e, --endpoint ENDPOINT where to send:
+                          [epgm://|pgm://][INTERFACE;]GROUP[:PORT], in UDP or as
+                          IP protocol 113, the interface by name or address
+                          (default epgm://239.192.77.71:7500)
       --rate RATE         send at most RATE bits a second, repairs and headers
                           included, e.g. 490M or 2.5G (default: nine tenths of
                           the interface's speed, or 1G if the system does not
