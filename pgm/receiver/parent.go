@@ -93,10 +93,9 @@ func (s *Session) upstream() netip.Addr {
 //   - while the parent says that it cannot reach its children by multicast [15.3.2-10]: until a regular SPM, or for PeerExpiry, after
 //     which a source without SPMs would be gone;
 //   - while the NAK_BO_IVL that was advertised last is one for a poll that was not heard [6.3-16]: until that poll, another advert, or
-//     an SPM without one;
-//   - if the receiver only listens.
+//     an SPM without one.
 func (s *Session) mayNAK() bool {
-	return !s.r.c.Passive && s.path.Known() && s.parent.backOff.MayNAK() && !s.parent.silence.Active()
+	return s.path.Known() && s.parent.backOff.MayNAK() && !s.parent.silence.Active()
 }
 
 // regular takes a regular SPM, in sequence, that bore a.

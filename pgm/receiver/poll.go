@@ -34,9 +34,6 @@ func (r *Receiver) handlePOLL(now time.Time, h *packet.Header, body []byte) erro
 		s.parent.backOff.Advertised(a.interval)
 	}
 	s.heed(now)
-	if r.c.Passive {
-		return nil
-	}
 	s.parent.child.NodeID = r.nodeID()
 	s.parent.child.Heard(now, &p, r.c.Rand)
 	return nil

@@ -4,6 +4,21 @@
 //
 // The engine is pure: it has no socket, goroutine, lock or clock. Time, randomness and packets are arguments; what it wants sent
 // is polled. One goroutine owns a Receiver, its Sessions and its Sinks.
+//
+// # Forged packets
+//
+// RFC 3208 authenticates nothing, nor does this. Who can send to the group, or to the host, and has seen the TSI that is on every packet,
+// can
+//   - end a session: OPT_RST does it at once; OPT_FIN when all is there up to what it says is the last packet, and readers take it for the
+//     proper end;
+//   - put data in the place of what is not here yet, and have what is missing given up, by a trailing edge that is past it;
+//   - have NAKs go to whom an SPM names, or nowhere, until the source's next; if its SPM_SQN is far ahead, for good;
+//   - hold NAKs up: for NAK_RDATA_IVL by each NCF or NAK; with OPT_NBR_UNREACH or an OPT_NAK_BO_IVL for a poll that never comes, until the
+//     source's next SPM; by OPT_NAK_BO_RNG, for up to 10 s each.
+//
+// It cannot make the engine use memory or time beyond its bounds, begin a session by a POLL, NCF or special SPM, or reply to POLLs more
+// than a hundred times a second in a session, or to other addresses than those that the session's SPMs come from and name. What is worth
+// protecting is protected above: a file has its digests.
 package receiver
 
 import (
