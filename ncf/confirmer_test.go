@@ -267,6 +267,26 @@ func TestUnicastNCFTakesUpNothing(t *testing.T) {
 	if v := f.Heard(start, asks(1000)); v != Deferred || f.Pending() != int(s)+1 {
 		t.Errorf("verdict %d, %d NCFs wait, want %d", v, f.Pending(), s+1)
 	}
+	// Nor does what takes its place in the queue go to that child.
+	now := start
+	for f.Pending() > 0 {
+		for next(f, now) != nil {
+			f.Sent(now)
+		}
+		now = now.Add(ms)
+	}
+	for s = range packet.SQN(4096) {
+		f.Heard(now, asks(5000+s))
+	}
+	for f.Pending() > 0 {
+		for next(f, now) != nil {
+			if f.To().IsValid() {
+				t.Fatalf("an NCF for all goes to %v", f.To())
+			}
+			f.Sent(now)
+		}
+		now = now.Add(ms)
+	}
 }
 
 // A newer number that shares a place with an older one costs the older its hold, nothing else.

@@ -121,7 +121,8 @@ func TestNoHeartbeatsBeforeDataThatWaits(t *testing.T) {
 	s = NewSchedule(c, start)
 	s.DataWaits(start, true)
 	want(t, play(s, 300*ms), 0)
-	now = start.Add(300 * ms)
+	want(t, play(s, 1000*ms), 500*ms, 1000*ms) // which are no heartbeats, and lengthen no interval
+	now = start.Add(1200 * ms)
 	s.DataWaits(now, false)
 	if got := s.Next().Sub(now); got != 100*ms {
 		t.Errorf("data given up: the next SPM is due after %v, want IHB_MIN", got)

@@ -100,7 +100,7 @@ func (s *Source) sendPoll(now time.Time, b *packet.Batch) bool {
 	s.commit(now, b, s.c.Group, wire)
 	k.poller.Sent(now)
 	if rate := int64(s.c.MaxRate); rate > 0 {
-		k.from = now.Add(time.Duration(pollShare * int64(len(wire)+s.c.Overhead) * int64(time.Second) / rate))
+		k.from = now.Add(time.Duration(pollShare * int64(s.whole(len(wire))) * int64(time.Second) / rate))
 	}
 	return true
 }

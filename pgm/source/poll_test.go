@@ -66,6 +66,29 @@ func TestPOLLsLeaveBehindSPMs(t *testing.T) {
 	}
 }
 
+// With IP Router Alert, what plan waits for is what a packet takes: else the source would be called in vain until it may leave, which play
+// finds out.
+func TestRouterAlertIsWaitedFor(t *testing.T) {
+	f := &fake{first: 1, trail: 1, next: 1000}
+	c := testConfig(f)
+	c.AlertOverhead, c.MaxRate = 8, 4000
+	c.Poll, c.Ambient = poll.PollerConfig{Period: time.Second, BackOff: ms, Grace: ms}, 100*ms
+	s := newSource(t, c)
+	types := map[packet.Type]int{}
+	now := start
+	for i := range 20 {
+		ask(t, s, now, packet.SQN(1+i))
+		s.SendReport(testFrom, make([]byte, 100+i))
+		play(t, s, now, now.Add(time.Second), func(p sent) { types[p.h.Type]++ })
+		now = now.Add(time.Second)
+	}
+	for _, typ := range []packet.Type{packet.TypeSPM, packet.TypePOLL, packet.TypeNCF, packet.TypeReport, packet.TypeODATA} {
+		if types[typ] < 4 {
+			t.Errorf("%d of type %v left", types[typ], typ)
+		}
+	}
+}
+
 // However often polls are to be made, and whatever replies are forged, POLLs take no more than their share of the rate.
 func TestPOLLsKeepToTheirShare(t *testing.T) {
 	f := &fake{next: 1 << 20}
@@ -150,6 +173,44 @@ func TestPollAndTunerConfigIsChecked(t *testing.T) {
 	c := testConfig(&fake{})
 	c.Poll = poll.PollerConfig{Period: -1, BackOff: time.Hour} // of no matter
 	newSource(t, c)
+}
+
+// A reply that comes when its time is over does not count, though nobody has said so yet [14.4-08].
+func TestLateReplyDoesNotCount(t *testing.T) {
+	c := testConfig(&fake{})
+	c.Poll = poll.PollerConfig{BackOff: ms, Grace: ms}
+	s := newSource(t, c)
+	pollAll(t, s, start)
+	for i, now := range []time.Time{start.Add(5 * ms), start.Add(6 * ms)} { // of 4 × POLL_BO_IVL and Grace
+		if err := s.HandlePacket(now, testFrom, poll.AppendReply(nil, testTSI, testDest, poll.Reply{SQN: 1})); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Stats().Polls; got.Stray+got.Replies != uint64(i+1) || got.Stray != uint64(i+1) {
+			t.Errorf("at %v: %+v", now.Sub(start), got)
+		}
+	}
+}
+
+// By default, no number of duplicates is a multicast failure: a packet that hundreds lost draws as many.
+func TestManyDuplicatesAreNoFailure(t *testing.T) {
+	s := newSource(t, testConfig(&fake{first: 1, trail: 1, next: 100}))
+	pollAll(t, s, start)
+	now := start.Add(ms)
+	for i := range 500 {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7500)
+		if err := s.HandlePacket(now, from, nakWire(3)); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(20 * time.Microsecond)
+	}
+	for _, p := range pollAll(t, s, now) {
+		if p.to != testGrp {
+			t.Errorf("%v to %v", p.h.Type, p.to)
+		}
+	}
+	if st := s.Stats(); st.Tuning.Failures > 0 || st.Tuning.Duplicates != 499 {
+		t.Errorf("%+v", st.Tuning)
+	}
 }
 
 // A NAK_BO_IVL that is fixed at what receivers begin with is never advertised; at another value, it is from the first SPM on.

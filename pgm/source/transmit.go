@@ -116,7 +116,7 @@ func (s *Source) sendReports(now time.Time, b *packet.Batch) bool {
 
 // reserve returns the place for a packet of n octets at most, empty, with capacity for it: nil when the rate or the batch has none.
 func (s *Source) reserve(now time.Time, b *packet.Batch, n int) []byte {
-	if s.pacer.Budget(now) < n+s.c.Overhead+s.c.AlertOverhead {
+	if s.pacer.Budget(now) < s.whole(n) {
 		return nil
 	}
 	dst := b.Reserve(n)
@@ -126,6 +126,9 @@ func (s *Source) reserve(now time.Time, b *packet.Batch, n int) []byte {
 	}
 	return dst[:0]
 }
+
+// whole returns the most that a packet of n octets takes of the rate.
+func (s *Source) whole(n int) int { return n + s.c.Overhead + s.c.AlertOverhead }
 
 // commit sends one packet, which lies where reserve said.
 func (s *Source) commit(now time.Time, b *packet.Batch, to netip.AddrPort, p []byte) {
@@ -218,13 +221,13 @@ func (s *Source) plan(now time.Time) {
 		s.due = now
 		return
 	case confirmation != nil:
-		need = confirmation.Len() + s.c.Overhead + s.c.AlertOverhead
+		need = s.whole(confirmation.Len())
 	case due:
-		need = s.spmLen(now) + s.c.Overhead
+		need = s.whole(s.spmLen(now))
 	case pollDue:
-		need = s.children.poller.Packet().Len() + s.c.Overhead
+		need = s.whole(s.children.poller.Packet().Len())
 	case s.reports.n > 0:
-		need = packet.HeaderLen + len(s.reports.front().body) + s.c.Overhead + s.c.AlertOverhead
+		need = s.whole(packet.HeaderLen + len(s.reports.front().body))
 	case data > 0 || repair:
 		// Half a burst: more packets at once than one, and yet, a wake-up that is late by the other half costs no time.
 		packets := max(s.pacer.Burst()/2/s.maxWire(), 1)
