@@ -275,17 +275,20 @@ func TestUnicastNCFTakesUpNothing(t *testing.T) {
 		}
 		now = now.Add(ms)
 	}
-	for s = range packet.SQN(4096) {
-		f.Heard(now, asks(5000+s))
-	}
-	for f.Pending() > 0 {
-		for next(f, now) != nil {
-			if f.To().IsValid() {
-				t.Fatalf("an NCF for all goes to %v", f.To())
-			}
-			f.Sent(now)
+	for range 100 { // until each place of the queue was used again
+		for range 200 {
+			s++
+			f.Heard(now, asks(5000+s))
 		}
-		now = now.Add(ms)
+		for f.Pending() > 0 {
+			for next(f, now) != nil {
+				if f.To().IsValid() {
+					t.Fatalf("an NCF for all goes to %v", f.To())
+				}
+				f.Sent(now)
+			}
+			now = now.Add(ms)
+		}
 	}
 }
 
