@@ -66,6 +66,16 @@ type SourceConfig struct {
 	NCFHold     time.Duration // least time between identical NCFs [5.2-03]; default 1 ms
 	Linger      time.Duration // TXW_SECS: how long repairs go on after OPT_FIN or OPT_RST [9.7.2-03]; default 2 s, negative: none
 	RepairShare float64       // of the rate that repairs get while there is new data too, between 0 and 1; default 0.5
+
+	// Count is the time between polls of how many receivers there are [14.4]; the first come sooner. Default 30 s, and none at rates below
+	// 1 Mbit/s; negative: none.
+	Count time.Duration
+	// NAK_BO_IVL follows the duplicate NAKs that come [15.2.1]: from NAKBackOff, which should be what receivers begin with, default 5 ms,
+	// between NAKBackOffMin and NAKBackOffMax, default 500 µs and 100 ms. If all three are equal, it is fixed.
+	NAKBackOff, NAKBackOffMin, NAKBackOffMax time.Duration
+	// DuplicateNAKs is DUP_NAK_MAX, the number of duplicate NAKs for one packet that mean that multicast does not reach the receivers:
+	// then NCFs are unicast for a second [15.3]. Default: none do.
+	DuplicateNAKs int
 }
 
 // ReceiverConfig holds the intervals and limits of a receiver. Zero fields mean the defaults, which suit a LAN.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gopgm/gopgm/internal/netio"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/pgm/source"
 )
 
@@ -102,6 +103,10 @@ func (s *Sender) start(o SenderOptions) (err error) {
 		MaxTSDU: s.maxTSDU, Overhead: s.conn.Overhead(), AlertOverhead: s.conn.AlertOverhead(),
 		MaxRate: c.rate(s.conn.Interface()), RepairShare: c.Source.RepairShare,
 		Ambient: c.Source.Ambient, IHBMin: c.Source.IHBMin, IHBMax: c.Source.IHBMax, Opening: opening, NCFHold: c.Source.NCFHold, Linger: c.Source.Linger,
+		Poll: poll.PollerConfig{Period: c.Source.Count},
+		Tuner: poll.TunerConfig{
+			Default: c.Source.NAKBackOff, Min: c.Source.NAKBackOffMin, Max: c.Source.NAKBackOffMax, DupMax: c.Source.DuplicateNAKs,
+		},
 		First: o.First, Join: o.Join, Store: s.store, Rand: newRand(),
 		Report: func(_ time.Time, from netip.AddrPort, body []byte) {
 			if o.Report != nil {
