@@ -9,7 +9,7 @@ import (
 	"github.com/gopgm/gopgm/pgm/packet"
 )
 
-// spm returns a packet of type t with the options that f appends, and its option list.
+// withOptions returns a packet of type t with the options that f appends, and its option list.
 func withOptions(t packet.Type, f func([]byte) []byte) (p, opts []byte) {
 	p = packet.Downstream(t, packet.TSI{}, 7500).Append(nil)
 	p = packet.EndOptions(f(packet.BeginOptions(p)), packet.HeaderLen)
@@ -80,7 +80,7 @@ func TestOptionsRefuseWhatCannotBe(t *testing.T) {
 	} {
 		name := fmt.Sprintf("%s %#x %d", row.option, row.flags, row.n)
 		err := parse[row.option](packet.Option{Flags: row.flags, Body: number(row.n)})
-		if var_ := (*packet.Error)(nil); !errors.Is(err, row.want) || err != nil && !errors.As(err, &var_) {
+		if e := (*packet.Error)(nil); !errors.Is(err, row.want) || err != nil && !errors.As(err, &e) {
 			t.Errorf("%s: %v, want %v", name, err, row.want)
 		}
 	}
