@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -261,5 +262,40 @@ func TestNodeIDIsOneForAllSessions(t *testing.T) {
 	}
 	if len(ids) != 20 {
 		t.Errorf("20 receivers have %d identifiers", len(ids))
+	}
+}
+
+// Limits of the back-off that are no range are refused when the receiver is made; one alone goes with the default of the other.
+func TestLimitsOfTheBackOffAreARange(t *testing.T) {
+	for _, tt := range []struct {
+		low, high time.Duration
+		ok        bool
+		want      time.Duration // NAK_BO_IVL at first, 5 ms by default
+	}{
+		{0, 0, true, 5 * time.Millisecond},
+		{10 * time.Millisecond, 0, true, 10 * time.Millisecond},
+		{0, 2 * time.Millisecond, true, 2 * time.Millisecond},
+		{time.Second, 2 * time.Second, true, time.Second},
+		{2 * time.Second, time.Second, false, 0},
+		{-1, 0, false, 0},
+		{0, -1, false, 0},
+	} {
+		c := Config{BackOffMin: tt.low, BackOffMax: tt.high, Group: testGroup, Accept: func(time.Time, *Session) Sink { return discard{} },
+			Rand: rand.New(rand.NewPCG(1, 2))}
+		r, err := New(c)
+		if (err == nil) != tt.ok {
+			t.Errorf("%v to %v: %v", tt.low, tt.high, err)
+		}
+		if err != nil {
+			continue
+		}
+		p := spmPacket(spm.Packet{SQN: 1, Trail: 1, Lead: 0, Path: testPath}, nil)
+		r.c.Dest = testDest
+		if err := r.HandlePacket(time.Now(), testFrom, p); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Session(testTSI).Stats().BackOff; got != tt.want {
+			t.Errorf("%v to %v: NAK_BO_IVL %v, want %v", tt.low, tt.high, got, tt.want)
+		}
 	}
 }
