@@ -1,20 +1,19 @@
 package sim
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
-)
 
-var rewrite = flag.Bool("rewrite", false, "write the tables in testdata anew with what was measured")
+	"github.com/gopgm/gopgm/internal/script"
+)
 
 // golden holds a table that was measured against the one in testdata: a change of either is looked at.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	t.Logf("%s:\n%s", name, got)
 	file := filepath.Join("testdata", name)
-	if *rewrite {
+	if script.Rewriting() {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
