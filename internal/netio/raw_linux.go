@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -20,14 +19,11 @@ func socketError(protocol int, err error) error {
 	return os.NewSyscallError("socket", err)
 }
 
-// executable is the file of this program, as a shell reads it. A capability belongs to a file, not to a link to it.
+// executable is the file of this program, as a shell reads it, whatever link it was started by: a capability belongs to the file.
 func executable() string {
 	path, err := os.Executable()
 	if err != nil {
 		return os.Args[0]
-	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
 	}
 	if strings.ContainsAny(path, " \t\n\"'\\$`&;|<>()*?[]#~") {
 		path = "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
