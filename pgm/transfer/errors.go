@@ -19,6 +19,8 @@ var (
 	ErrFailed = errors.New("not every object was transferred")
 	// ErrNothing: there is nothing to send.
 	ErrNothing = errors.New("nothing to send")
+	// ErrCut: what is replayed ends before the session does.
+	ErrCut = errors.New("the capture ends before the session does")
 	// ErrTimeout: no session began in time.
 	ErrTimeout = errors.New("no session began")
 

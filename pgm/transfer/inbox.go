@@ -51,6 +51,9 @@ type inbox struct {
 	writer *writer
 	verify *verifier
 
+	left error // what the session ends with if the receiver leaves it
+	anew bool  // what earlier runs have left is not used, see Replay
+
 	refused bool       // something could not be taken
 	limit   packet.SQN // the first of it, before a record is known
 	idle    time.Time  // since when nothing else has come; zero: not at all
@@ -67,7 +70,7 @@ var (
 )
 
 func newInbox(s session, do func(func()) bool, dest *destination, o *observer) *inbox {
-	in := &inbox{session: s, do: do, dest: dest, names: newNames(dest.fold)}
+	in := &inbox{session: s, do: do, dest: dest, names: newNames(dest.fold), left: errClosed}
 	in.tally.init(o)
 	return in
 }
@@ -340,7 +343,10 @@ func (in *inbox) End(reason receiver.End, reset packet.Reset) {
 	case receiver.Expired:
 		in.blame(ErrSilent)
 	default:
-		in.blame(errClosed)
+		if in.anew && len(in.segments) == 0 {
+			in.blame(ErrNotTransfer)
+		}
+		in.blame(in.left)
 	}
 	in.stop()
 }

@@ -242,7 +242,9 @@ func (w *writer) begin(s *segment, parts []*part, refused []Problem) {
 		if parent := path.Dir(p.o.Name); parent != dir {
 			dir, none = parent, missing(w.dest.with(p.o.Name, func(*os.Root, string) error { return nil }))
 		}
-		if !none && p.resume(w.dest) {
+		if !none && w.in.anew {
+			p.hasState = true // if there is one, it is of no more use
+		} else if !none && p.resume(w.dest) {
 			w.in.resumed(p)
 			w.parts[p.index] = p
 			resumed += p.resumed

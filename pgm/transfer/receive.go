@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,22 @@ const (
 // The Summary is never nil. Errors: that of the endpoint or the destination; ErrTimeout; the context's, unless it ended while nothing was
 // being received; with Once also that of the session: a ResetError, ErrSilent, ErrLost, or ErrFailed if not all of its objects are there.
 func Receive(ctx context.Context, ep pgm.Endpoint, c pgm.Config, o ReceiveOptions) (*Summary, error) {
+	o = o.withDefaults()
+	if o.Timeout > 0 && c.Receiver.PeerExpiry == 0 {
+		c.Receiver.PeerExpiry = max(min(o.Timeout, defaultTimeout), minExpiry)
+	}
+	r := &receiving{o: o, observer: observer{f: o.Observe}, left: errClosed}
+	err := r.run(ctx, func() (Loop, error) {
+		l, err := pgm.NewReceiver(ctx, ep, c, pgm.ReceiverOptions{Accept: r.accept})
+		if err != nil {
+			return nil, err // and not a Loop that is a nil pointer
+		}
+		return l, nil
+	})
+	return &r.summary, err
+}
+
+func (o ReceiveOptions) withDefaults() ReceiveOptions {
 	if o.Dir == "" {
 		o.Dir = "."
 	}
@@ -36,20 +53,18 @@ func Receive(ctx context.Context, ep pgm.Endpoint, c pgm.Config, o ReceiveOption
 	if o.Name == "" {
 		o.Name, _ = os.Hostname()
 	}
-	if o.Timeout > 0 && c.Receiver.PeerExpiry == 0 {
-		c.Receiver.PeerExpiry = max(min(o.Timeout, defaultTimeout), minExpiry)
-	}
-	r := &receiving{o: o, observer: observer{f: o.Observe}}
-	err := r.run(ctx, ep, c)
-	return &r.summary, err
+	return o
 }
 
-// receiving is one call of Receive.
+// receiving is one call of Receive or Replay.
 type receiving struct {
 	o        ReceiveOptions
 	observer observer
+	replay   bool  // see Replay
+	left     error // what a session ends with that the receiver leaves
 	dest     *destination
-	loop     *pgm.Receiver
+	loop     Loop
+	ready    chan struct{} // closed when loop is set: accept may be called before
 
 	mu      sync.Mutex
 	joined  []*joined // sessions that are being received
@@ -64,22 +79,21 @@ type joined struct {
 	progress time.Time // when the next is due
 }
 
-func (r *receiving) run(ctx context.Context, ep pgm.Endpoint, c pgm.Config) error {
+func (r *receiving) run(ctx context.Context, open func() (Loop, error)) error {
 	var err error
 	if r.dest, err = openDestination(r.o.Dir); err != nil {
 		return err
 	}
 	defer r.dest.close()
-	ready := make(chan struct{}) // closed when loop is set: Accept may be called before
-	r.loop, err = pgm.NewReceiver(ctx, ep, c, pgm.ReceiverOptions{Accept: func(s *receiver.Session) receiver.Sink {
-		<-ready
-		return r.accept(s)
-	}})
-	close(ready)
+	r.ready = make(chan struct{})
+	r.loop, err = open()
+	close(r.ready)
 	if err != nil {
 		return err
 	}
-	r.observer.note(Event{Kind: Listening})
+	if !r.replay {
+		r.observer.note(Event{Kind: Listening})
+	}
 	err = r.steer(ctx)
 	r.loop.Close() // each session hears of its end
 	r.summary.Receiver = r.loop.Stats()
@@ -92,6 +106,10 @@ func (r *receiving) run(ctx context.Context, ep pgm.Endpoint, c pgm.Config) erro
 
 // accept joins a session, on the loop's goroutine.
 func (r *receiving) accept(s *receiver.Session) receiver.Sink {
+	<-r.ready
+	if r.replay {
+		r.clear()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.joined) >= maxTransfers {
@@ -103,6 +121,7 @@ func (r *receiving) accept(s *receiver.Session) receiver.Sink {
 	}
 	s.Unordered()
 	in := newInbox(s, r.loop.Do, r.dest, &r.observer)
+	in.left, in.anew = r.left, r.replay
 	in.tsi, in.from = s.TSI().String(), s.Source().Addr().String()
 	j := &joined{in: in, session: s}
 	r.joined = append(r.joined, j)
@@ -115,19 +134,16 @@ func (r *receiving) sessions() []*joined {
 	return append([]*joined(nil), r.joined...)
 }
 
-// leave notes what became of a session that is over.
+// leave notes what became of a session that is over, once.
 func (r *receiving) leave(j *joined) SessionSummary {
 	j.in.mu.Lock()
 	s := j.in.summary()
 	j.in.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.summary.Sessions = append(r.summary.Sessions, s)
-	for i := range r.joined {
-		if r.joined[i] == j {
-			r.joined = append(r.joined[:i], r.joined[i+1:]...)
-			break
-		}
+	if i := slices.Index(r.joined, j); i >= 0 {
+		r.joined = slices.Delete(r.joined, i, i+1)
+		r.summary.Sessions = append(r.summary.Sessions, s)
 	}
 	return s
 }

@@ -1,0 +1,77 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gopgm/gopgm/pgm"
+	"github.com/gopgm/gopgm/pgm/receiver"
+)
+
+// Loop drives the engine of a receiver: a pgm.Receiver over sockets, or what stands in its place for Replay. Its methods are safe for
+// concurrent use, and mean what those of a pgm.Receiver do.
+type Loop interface {
+	Do(f func()) bool
+	Close() error
+	Done() <-chan struct{}
+	Err() error
+	Stats() pgm.ReceiverStats
+}
+
+// Replay receives files from what was recorded of their sessions, as Receive does from a group: with the same code from the engine's sinks
+// on. Open makes the loop that is to drive the engine, whose sessions get their sinks from accept; what accept returns may be a pgm.Flusher.
+// When accept is called, what was delivered before it must have been flushed: it waits for sessions that have ended, if there are many.
+//
+// What was recorded cannot be asked for anything again, so all of it is used and nothing of what earlier runs have left: a file of the same
+// name is replaced once the new one is verified. Replay returns when the loop is done. Of the options, Once and Timeout do not count.
+//
+// The Summary is never nil. The error is the context's or the destination's, or what the sessions stand for: ErrLost if one of them lacks
+// packets; otherwise a ResetError, ErrSilent, ErrCut, or ErrFailed for the first that did not succeed; ErrNotTransfer only if none is of files.
+func Replay(ctx context.Context, open func(accept func(*receiver.Session) receiver.Sink) (Loop, error), o ReceiveOptions) (*Summary, error) {
+	o.Once, o.Timeout = false, 0
+	o = o.withDefaults()
+	r := &receiving{o: o, observer: observer{f: o.Observe}, replay: true, left: ErrCut}
+	err := r.run(ctx, func() (Loop, error) { return open(r.accept) })
+	if err == nil {
+		err = r.summary.outcome()
+	}
+	return &r.summary, err
+}
+
+// outcome returns the error that the sessions together stand for.
+func (s *Summary) outcome() error {
+	var first, foreign error
+	files := 0
+	for i := range s.Sessions {
+		err := s.Sessions[i].outcome()
+		switch {
+		case errors.Is(err, ErrNotTransfer):
+			foreign = err
+			continue
+		case errors.Is(err, ErrLost):
+			return err
+		case first == nil:
+			first = err
+		}
+		files++
+	}
+	if files == 0 {
+		return foreign
+	}
+	return first
+}
+
+// clear makes room, if there are as many sessions as may be, by waiting for the conclusion of those that have ended. A loop that replays is
+// faster than what is done with what it delivers.
+func (r *receiving) clear() {
+	sessions := r.sessions()
+	if len(sessions) < maxTransfers {
+		return
+	}
+	for _, j := range sessions {
+		if j.in.ended {
+			<-j.in.concluded
+			r.leave(j)
+		}
+	}
+}
