@@ -18,22 +18,25 @@ func Check(next func(*pcap.Packet) error) (*Verdict, error) { return Config{}.Ch
 
 // Check judges the packets that next returns; see the function Check.
 func (c Config) Check(next func(*pcap.Packet) error) (*Verdict, error) {
-	k := newChecker(c)
+	k := NewChecker(c)
 	var p pcap.Packet
 	for {
 		err := next(&p)
 		switch {
 		case err == nil:
-			k.take(&p)
+			k.Take(&p)
 			continue
 		case errors.Is(err, io.EOF):
-			return k.verdict(""), nil
+			return k.Verdict(), nil
 		}
-		return k.verdict(err.Error()), err
+		v := k.Verdict()
+		v.Stopped = err.Error()
+		return v, err
 	}
 }
 
-type checker struct {
+// Checker judges packets that it is given one by one, for who does more with them than that. It is not safe for concurrent use.
+type Checker struct {
 	Config
 	delay, jitter, grace int64
 	book
@@ -51,9 +54,10 @@ type checker struct {
 	sight     sight
 }
 
-func newChecker(c Config) *checker {
+// NewChecker returns a Checker that has seen nothing yet.
+func NewChecker(c Config) *Checker {
 	c = c.withDefaults()
-	return &checker{
+	return &Checker{
 		Config: c, book: newBook(c.Limits.Findings), sessions: map[packet.TSI]*session{},
 		delay: int64(c.Delay), jitter: int64(c.Jitter), grace: 2*int64(c.Delay) + int64(c.Jitter),
 	}
@@ -75,7 +79,8 @@ const (
 	unjudgedRate     = "sessions whose rate is not known"
 )
 
-func (c *checker) take(pk *pcap.Packet) {
+// Take judges the next packet of the capture, and keeps nothing of it.
+func (c *Checker) Take(pk *pcap.Packet) {
 	if c.packets == 0 {
 		c.first = pk.Time
 	}
@@ -137,7 +142,7 @@ func (c *checker) take(pk *pcap.Packet) {
 }
 
 // session returns the session of p; nil when it cannot be followed.
-func (c *checker) session(p *sight) *session {
+func (c *Checker) session(p *sight) *session {
 	tsi := p.h.TSI()
 	s := c.sessions[tsi]
 	if s != nil {
@@ -156,7 +161,7 @@ func (c *checker) session(p *sight) *session {
 const probes = 8
 
 // evict lets go of a session that was silent for some time, if one of the next few is such.
-func (c *checker) evict() bool {
+func (c *Checker) evict() bool {
 	for range probes {
 		c.hand = (c.hand + 1) % len(c.order)
 		s := c.order[c.hand]
@@ -178,7 +183,7 @@ func (c *checker) evict() bool {
 }
 
 // close judges what never came in a session, and frees what was kept for it.
-func (c *checker) close(s *session) {
+func (c *Checker) close(s *session) {
 	for _, r := range endRules {
 		c.rule = r
 		r.end(s)
@@ -201,8 +206,9 @@ func (c *checker) close(s *session) {
 	s.doubts, s.track.slots = nil, nil
 }
 
-func (c *checker) verdict(stopped string) *Verdict {
-	v := &Verdict{Packets: c.packets, Octets: c.octets, First: c.first, Last: c.last, Stopped: stopped}
+// Verdict says what was found. It ends the capture: the Checker must not be used again.
+func (c *Checker) Verdict() *Verdict {
+	v := &Verdict{Packets: c.packets, Octets: c.octets, First: c.first, Last: c.last}
 	v.Sessions = append([]Summary{}, c.gone...)
 	for _, s := range c.order {
 		v.Sessions = append(v.Sessions, s.summary())
@@ -213,12 +219,12 @@ func (c *checker) verdict(stopped string) *Verdict {
 }
 
 // find enters a finding about p.
-func (c *checker) find(p *sight, clause, format string, args ...any) {
+func (c *Checker) find(p *sight, clause, format string, args ...any) {
 	rule := c.rule
 	c.enter(clause, p.Number, func() Finding { return c.finding(rule, p.Number, p.Time, p.h.TSI(), clause, format, args) })
 }
 
-func (c *checker) finding(r *Rule, number int, at time.Time, tsi packet.TSI, clause, format string, args []any) Finding {
+func (c *Checker) finding(r *Rule, number int, at time.Time, tsi packet.TSI, clause, format string, args []any) Finding {
 	return Finding{
 		Rule: r.Name, Clause: clause, Level: levelOf(clause), Packet: number, Time: at, TSI: tsi.String(),
 		Seen: fmt.Sprintf(format, args...), Demanded: demandOf(clause),
@@ -253,7 +259,7 @@ func (s *session) lacks(whose sender) bool {
 	return s.unasked > 0
 }
 
-func (c *checker) doubt(s *session, whose sender, number int, at time.Time, clause, format string, args ...any) {
+func (c *Checker) doubt(s *session, whose sender, number int, at time.Time, clause, format string, args ...any) {
 	switch {
 	case s.lacks(whose):
 		c.unjudged[unjudgedDoubt]++
@@ -265,4 +271,4 @@ func (c *checker) doubt(s *session, whose sender, number int, at time.Time, clau
 }
 
 // time returns the time of a moment of the capture.
-func (c *checker) time(at int64) time.Time { return c.first.Add(time.Duration(at) - time.Second) }
+func (c *Checker) time(at int64) time.Time { return c.first.Add(time.Duration(at) - time.Second) }

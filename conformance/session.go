@@ -8,7 +8,7 @@ import (
 
 // session is what the capture has shown of one session so far. Each noun's rules keep what they alone need in a field of their own.
 type session struct {
-	c           *checker
+	c           *Checker
 	tsi         packet.TSI
 	source      netip.Addr // the network source of its data and SPMs
 	group       netip.Addr

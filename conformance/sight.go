@@ -14,7 +14,7 @@ import (
 // sight is one packet of the capture as the rules see it: decoded as far as it can be, whatever is wrong with it.
 type sight struct {
 	*pcap.Packet
-	c  *checker
+	c  *Checker
 	at int64 // nanoseconds since a second before the first packet of the capture, so that 0 is never
 
 	h      packet.Header

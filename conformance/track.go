@@ -104,7 +104,7 @@ type ask struct {
 const maxAsks = 1 << 10
 
 // receiver returns what is known of the receiver that sends from a, of which there may be several on a host; nil when there are too many.
-func (c *checker) receiver(s *session, a netip.AddrPort) *asker {
+func (c *Checker) receiver(s *session, a netip.AddrPort) *asker {
 	r := s.receivers[a]
 	if r == nil && c.receivers < c.Limits.Receivers {
 		r = &asker{}

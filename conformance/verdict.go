@@ -100,7 +100,7 @@ func (v *Verdict) WriteText(w io.Writer) error {
 	for _, c := range v.Tally {
 		fmt.Fprintf(&b, "[%s] %s: broken %s, first by packet %d\n", c.Clause, c.Level, times(c.Count), c.First)
 	}
-	if len(v.Tally) == 0 {
+	if len(v.Tally) == 0 && v.Packets > 0 {
 		b.WriteString("no finding\n")
 	}
 	for _, u := range v.Unjudged {

@@ -65,14 +65,20 @@ func (n *narrator) observe(e transfer.Event) {
 		n.display.Progress(e.Session, console.Status{Name: "from " + e.Peer, Done: e.Bytes, Total: e.Total, Rate: e.Rate, ETA: e.ETA, Note: note})
 	case transfer.Complete:
 		if !e.Dir {
-			say("%s: complete, %s in %s (%s), digest right, %d lost packets repaired", console.Visible(e.Name), console.FormatSize(e.Size),
-				console.FormatDuration(e.Duration), console.FormatRate(e.Rate), e.Repaired)
+			if n.o.replay != "" { // which is as fast as it is
+				say("%s: complete, %s, digest right", console.Visible(e.Name), console.FormatSize(e.Size))
+			} else {
+				say("%s: complete, %s in %s (%s), digest right, %d lost packets repaired", console.Visible(e.Name), console.FormatSize(e.Size),
+					console.FormatDuration(e.Duration), console.FormatRate(e.Rate), e.Repaired)
+			}
 			if n.o.verbose {
 				say("%s: blake3 %x", console.Visible(e.Name), e.Digest)
 			}
 		}
 	case transfer.Refused, transfer.Failed:
 		switch {
+		case errors.Is(e.Err, transfer.ErrNotTransfer) && n.o.replay != "":
+			say("session from %s: a stream or messages (--stdout and --lines are for those), or files whose beginning the capture does not have", e.Peer)
 		case errors.Is(e.Err, transfer.ErrNotTransfer):
 			say("%s sends no files but a stream or messages: --stdout and --lines are for those", e.Peer)
 		case e.Name == "":
@@ -83,7 +89,9 @@ func (n *narrator) observe(e transfer.Event) {
 		}
 	case transfer.Done:
 		n.display.Finish(e.Session)
-		if e.Err == nil && e.Objects > 1 {
+		if e.Err == nil && e.Objects > 1 && n.o.replay != "" {
+			say("session from %s: %s, %s", e.Peer, console.Entries(e.Objects), console.FormatSize(e.Bytes))
+		} else if e.Err == nil && e.Objects > 1 {
 			say("session from %s: %s, %s in %s (%s)", e.Peer, console.Entries(e.Objects), console.FormatSize(e.Bytes),
 				console.FormatDuration(e.Duration), console.FormatRate(e.Rate))
 		}

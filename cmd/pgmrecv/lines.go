@@ -20,14 +20,27 @@ const maxMessage = 16 << 20
 func receiveLines(ctx context.Context, o *options, stdout, stderr io.Writer) int {
 	n := newNarrator(o, stderr, stderr) // stdout has the data
 	defer n.display.Close()
-	w := &lines{n: n, out: bufio.NewWriterSize(stdout, 256<<10), ended: make(chan error, 1), heard: make(chan struct{}, 1)}
+	ended, heard := make(chan error, 1), make(chan struct{}, 1)
+	w := &lines{n: n, out: bufio.NewWriterSize(stdout, 256<<10)}
+	w.ended = func(err error) {
+		select {
+		case ended <- err:
+		default:
+		}
+	}
+	w.heard = func() {
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
+	}
 	r, err := pgm.NewReceiver(ctx, o.endpoint, o.config(n.display), pgm.ReceiverOptions{Accept: w.accept})
 	if err != nil {
 		n.failed(err)
 		return console.ExitStatus(err)
 	}
 	n.display.Printf("listening on %v for messages", o.endpoint)
-	switch err = w.wait(ctx, o, r); {
+	switch err = waitForLines(ctx, o, r, heard, ended); {
 	case err != nil && ctx.Err() != nil:
 		// Not closed: standard output may be stuck, and the receiver with it.
 		n.failed(ctx.Err())
@@ -44,12 +57,12 @@ func receiveLines(ctx context.Context, o *options, stdout, stderr io.Writer) int
 type lines struct {
 	n     *narrator
 	out   *bufio.Writer
-	ended chan error    // what the first session ended with
-	heard chan struct{} // a message came
+	ended func(error) // is told what a session ended with, or what is wrong with standard output
+	heard func()      // is told of each session; may be nil
 }
 
-// wait returns when there is nothing more to do.
-func (w *lines) wait(ctx context.Context, o *options, r *pgm.Receiver) error {
+// waitForLines returns when there is nothing more to do.
+func waitForLines(ctx context.Context, o *options, r *pgm.Receiver, heard <-chan struct{}, ended <-chan error) error {
 	var expired <-chan time.Time
 	if o.timeout > 0 {
 		t := time.NewTimer(o.timeout)
@@ -64,9 +77,9 @@ func (w *lines) wait(ctx context.Context, o *options, r *pgm.Receiver) error {
 			return r.Err()
 		case <-expired:
 			return transfer.ErrTimeout
-		case <-w.heard:
+		case <-heard:
 			expired = nil
-		case err := <-w.ended:
+		case err := <-ended:
 			if o.once || isOutput(err) {
 				return err
 			}
@@ -75,9 +88,8 @@ func (w *lines) wait(ctx context.Context, o *options, r *pgm.Receiver) error {
 }
 
 func (w *lines) accept(s *receiver.Session) receiver.Sink {
-	select {
-	case w.heard <- struct{}{}:
-	default:
+	if w.heard != nil {
+		w.heard()
 	}
 	source := s.TSI().String() + "@" + s.Source().Addr().String()
 	w.n.report.Write(streamReport{Event: "began", Time: time.Now(), Source: source})
@@ -110,7 +122,7 @@ func (s *lineSink) Flush(pgm.Lease) { s.fail(s.out.Flush()) }
 
 func (s *lineSink) fail(err error) {
 	if err != nil {
-		s.finish(outputError(err))
+		s.ended(outputError(err))
 	}
 }
 
@@ -140,12 +152,5 @@ func (s *lineSink) End(end receiver.End, reset packet.Reset) {
 		s.n.display.Printf("messages from %s: %v", s.source, s.err)
 	}
 	s.n.report.Write(r)
-	s.finish(s.err)
-}
-
-func (w *lines) finish(err error) {
-	select {
-	case w.ended <- err:
-	default:
-	}
+	s.ended(s.err)
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/gopgm/gopgm/internal/console"
+	"github.com/gopgm/gopgm/pgm"
 )
 
 func main() {
@@ -19,11 +20,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is the program: what it is given, where it writes, its exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args)
 	switch {
 	case err != nil:
@@ -35,10 +36,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case o.version:
 		fmt.Fprintln(stdout, console.Version("pgmrecv"))
 		return console.ExitOK
-	case o.stdout && !o.lines:
-		return receiveStreams(ctx, o, stdout, stderr)
-	case o.lines:
-		return receiveLines(ctx, o, stdout, stderr)
+	case o.replay != "":
+		return replay(ctx, o, stdin, stdout, stderr)
 	}
-	return receiveFiles(ctx, o, stdout, stderr)
+	receive, reports := receiveFiles, stdout
+	switch {
+	case o.lines:
+		receive, reports = receiveLines, stderr
+	case o.stdout:
+		receive, reports = receiveStreams, stderr
+	}
+	if !o.json {
+		reports = nil
+	}
+	r := console.Recording{Program: "pgmrecv", Path: o.capture, Stderr: stderr, Reports: reports}
+	return console.Record(r, func(trace func(pgm.Traced)) int {
+		o.trace = trace
+		return receive(ctx, o, stdout, stderr)
+	})
 }

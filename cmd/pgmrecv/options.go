@@ -15,11 +15,14 @@ import (
 const usage = `Usage: pgmrecv [flags]                receive files into the current directory
        pgmrecv [flags] --stdout       write what is received to standard output
        pgmrecv [flags] --lines        write each message received as a line
+       pgmrecv -r CAPTURE [flags]     the same, from a capture
+       pgmrecv -r CAPTURE --check     judge a capture by RFC 3208
 
   -e, --endpoint ENDPOINT where to listen:
                           [epgm://|pgm://][INTERFACE;]GROUP[,SOURCE][:PORT], in
                           UDP or as IP protocol 113, the interface by name or
-                          address (default epgm://239.192.77.71:7500)
+                          address (default epgm://239.192.77.71:7500). With -r,
+                          which sessions to take (default: all)
   -d, --dir DIR           put files beneath DIR (default .). A file appears
                           under its name when its digest has been verified;
                           until then it is hidden. What is cut short is
@@ -29,6 +32,14 @@ const usage = `Usage: pgmrecv [flags]                receive files into the curr
                           order. The sender is told nothing of it
       --lines             write the messages of all sources to standard output,
                           a line each
+  -r, --replay CAPTURE    deliver what is in a pcap or pcapng file, - for
+                          standard input, instead of listening: all of its
+                          files, or its streams or messages
+      --check             say which clauses of RFC 3208 the capture shows to be
+                          broken. Delivers nothing, unless --dir, --stdout or
+                          --lines says so; then the verdict goes to standard
+                          error
+      --capture FILE      write what is sent and received to FILE, as pcapng
       --once              exit when one session has ended
       --timeout DURATION  how long to wait for a session to begin, and for one
                           that has fallen silent, e.g. 30s or 5m (default: for
@@ -46,13 +57,22 @@ const usage = `Usage: pgmrecv [flags]                receive files into the curr
   -h, --help              print this and exit
 
 Exit status: 0 all received; 1 failure; 2 usage; 3 data lost beyond repair;
-4 session reset by the sender; 130 interrupted.
+4 session reset by the sender; 130 interrupted. With -r, 1 is also for a
+capture that cannot be read to its end or has no PGM, and, with --check, for
+one that shows a MUST broken; and a session that the capture has only in part
+is no failure of its own, but for files.
 `
 
 // options are the command line of pgmrecv.
 type options struct {
 	endpoint pgm.Endpoint
+	selected bool // the endpoint was given
 	dir      string
+	dirGiven bool
+	replay   string
+	check    bool
+	capture  string
+	trace    func(pgm.Traced) // nil: there is no capture
 	stdout   bool
 	lines    bool
 	once     bool
@@ -74,6 +94,9 @@ func parseOptions(args []string) (*options, error) {
 	f.StringVarP(&o.dir, "dir", "d", ".", "")
 	f.BoolVar(&o.stdout, "stdout", false, "")
 	f.BoolVar(&o.lines, "lines", false, "")
+	f.StringVarP(&o.replay, "replay", "r", "", "")
+	f.BoolVar(&o.check, "check", false, "")
+	f.StringVar(&o.capture, "capture", "", "")
 	f.BoolVar(&o.once, "once", false, "")
 	f.DurationVar(&o.timeout, "timeout", 0, "")
 	f.StringVar(&o.name, "name", "", "")
@@ -113,6 +136,25 @@ func parseOptions(args []string) (*options, error) {
 		return nil, errors.New("--dir: an empty path names nothing")
 	case len(o.name) > 255:
 		return nil, errors.New("--name: at most 255 octets")
+	case f.Changed("replay") && o.replay == "":
+		return nil, errors.New("--replay: an empty path names nothing")
+	case o.check && o.replay == "":
+		return nil, errors.New("--check judges a capture: name one with -r")
+	}
+	o.selected, o.dirGiven = f.Changed("endpoint"), f.Changed("dir")
+	if err := console.CheckCapture(o.capture, f.Changed("capture")); err != nil {
+		return nil, err
+	}
+	if o.replay == "" {
+		return &o, nil
+	}
+	for _, name := range []string{"capture", "once", "name", "drop"} {
+		if f.Changed(name) {
+			return nil, fmt.Errorf("--%s is for listening, and -r reads a capture: choose one", name)
+		}
+	}
+	if o.endpoint.Interface != "" && o.selected {
+		return nil, fmt.Errorf("--endpoint: a capture does not know the interface %s: leave it out", o.endpoint.Interface)
 	}
 	return &o, nil
 }

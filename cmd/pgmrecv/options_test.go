@@ -26,12 +26,23 @@ func TestUsageErrors(t *testing.T) {
 		{"--dir=", "--dir"},
 		{"--name " + strings.Repeat("x", 256), "--name"},
 		{"--progress fancy", `"fancy" is not a way to show progress`},
+		{"--check", "--check judges a capture"},
+		{"--capture -", "name a file"},
+		{"--capture=", "--capture: an empty path"},
+		{"--replay=", "--replay: an empty path"},
+		{"-r x --once", "--once is for listening"},
+		{"-r x --drop 1%", "--drop is for listening"},
+		{"-r x --name y", "--name is for listening"},
+		{"-r x --capture y", "--capture is for listening"},
+		{"-r x -e eth0;239.1.1.1", "does not know the interface eth0"},
+		{"-r x --stdout --dir y", "choose one"},
+		{"-r x y", `"y": pgmrecv takes no operands`},
 		{"--nope", "there is no flag --nope"},
 		{"-e epgm://lo;10.0.0.1", "10.0.0.1 is not a multicast group"},
 		{"-e epgm://lo;232.1.1.1,239.1.1.1", "239.1.1.1"},
 	} {
 		var out, errs bytes.Buffer
-		status := run(context.Background(), strings.Fields(test.args), &out, &errs)
+		status := run(context.Background(), strings.Fields(test.args), nil, &out, &errs)
 		first, _, _ := strings.Cut(errs.String(), "\n")
 		if status != console.ExitUsage || !strings.Contains(first, test.want) || !strings.HasPrefix(first, "pgmrecv: ") || out.Len() > 0 {
 			t.Errorf("pgmrecv %s: exit %d, %q; want exit 2 and %q", test.args, status, first, test.want)
@@ -50,10 +61,10 @@ func TestShare(t *testing.T) {
 // Every flag that exists is in the usage text.
 func TestUsageNamesEveryFlag(t *testing.T) {
 	var out bytes.Buffer
-	if status := run(context.Background(), []string{"-h"}, &out, nil); status != 0 {
+	if status := run(context.Background(), []string{"-h"}, nil, &out, nil); status != 0 {
 		t.Fatalf("--help: exit %d", status)
 	}
-	for _, flag := range []string{"endpoint", "dir", "stdout", "lines", "once", "timeout", "name", "drop", "progress", "json", "verbose", "version", "help"} {
+	for _, flag := range []string{"endpoint", "dir", "stdout", "lines", "replay", "check", "capture", "once", "timeout", "name", "drop", "progress", "json", "verbose", "version", "help"} {
 		if !strings.Contains(out.String(), "--"+flag+" ") && !strings.Contains(out.String(), "--"+flag+"\n") {
 			t.Errorf("--%s is not in the usage text", flag)
 		}

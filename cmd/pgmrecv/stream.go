@@ -18,7 +18,7 @@ import (
 
 // config returns the configuration of the sockets that the command line asks for.
 func (o *options) config(d *console.Display) pgm.Config {
-	c := pgm.Config{Drop: o.drop, Logger: slog.New(console.NewLogHandler(d, o.verbose))}
+	c := pgm.Config{Drop: o.drop, Trace: o.trace, Logger: slog.New(console.NewLogHandler(d, o.verbose))}
 	if o.timeout > 0 {
 		c.Receiver.PeerExpiry = o.timeout
 	}
@@ -88,13 +88,18 @@ func isOutput(err error) bool { return errors.Is(err, errOutput) }
 func (n *narrator) stream(ctx context.Context, conn net.Conn, stdout io.Writer) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	source, start := conn.RemoteAddr().String(), time.Now()
+	return n.write(ctx, conn, conn.RemoteAddr().String(), stdout)
+}
+
+// write writes a stream, or the content of the files that it is of, to stdout.
+func (n *narrator) write(ctx context.Context, stream io.Reader, source string, stdout io.Writer) error {
+	start := time.Now()
 	if n.o.verbose {
 		n.display.Printf("stream from %s", source)
 	}
 	n.report.Write(streamReport{Event: "began", Time: time.Now(), Source: source})
 	w := &output{w: stdout}
-	in := bufio.NewReaderSize(conn, 256<<10)
+	in := bufio.NewReaderSize(stream, 256<<10)
 	var err error
 	if transfer.IsTransfer(in) {
 		err = transfer.DecodeStream(in, w)
@@ -103,6 +108,10 @@ func (n *narrator) stream(ctx context.Context, conn net.Conn, stdout io.Writer) 
 		}
 	} else {
 		_, err = in.WriteTo(w)
+		if n.o.replay != "" && (errors.Is(err, pgm.ErrExpired) || errors.Is(err, transfer.ErrCut)) {
+			n.display.Printf("stream from %s: %v; nobody can tell whether there was more", source, err)
+			err = nil
+		}
 	}
 	if w.err != nil {
 		err = outputError(w.err)

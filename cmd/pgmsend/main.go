@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/gopgm/gopgm/internal/console"
+	"github.com/gopgm/gopgm/pgm"
 )
 
 func main() {
@@ -31,8 +32,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case o.version:
 		fmt.Fprintln(stdout, console.Version("pgmsend"))
 		return console.ExitOK
-	case o.stream():
-		return sendStream(ctx, o, stdin, stdout, stderr)
 	}
-	return sendFiles(ctx, o, stdout, stderr)
+	r := console.Recording{Program: "pgmsend", Path: o.capture, Stderr: stderr}
+	if o.json {
+		r.Reports = stdout
+	}
+	return console.Record(r, func(trace func(pgm.Traced)) int {
+		o.trace = trace
+		if o.stream() {
+			return sendStream(ctx, o, stdin, stdout, stderr)
+		}
+		return sendFiles(ctx, o, stdout, stderr)
+	})
 }

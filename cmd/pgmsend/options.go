@@ -36,6 +36,7 @@ misses is repaired, and every copy is verified.
                           may fall silent, e.g. 30s or 5m (default 30s)
       --linger DURATION   how long to repair, at the end, for receivers that
                           have not said that they are there (default 2s)
+      --capture FILE      write what is sent and received to FILE, as pcapng
       --lines             send each line of standard input as one message
       --progress MODE     auto (bars on a terminal), plain (a line a second),
                           none
@@ -58,6 +59,8 @@ type options struct {
 	expectFrom []string
 	timeout    time.Duration
 	linger     time.Duration
+	capture    string
+	trace      func(pgm.Traced) // nil: there is no capture
 	lines      bool
 	progress   console.Mode
 	json       bool
@@ -82,6 +85,7 @@ func parseOptions(args []string) (*options, error) {
 	f.StringVar(&from, "expect-from", "", "")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "")
 	f.DurationVar(&o.linger, "linger", 2*time.Second, "")
+	f.StringVar(&o.capture, "capture", "", "")
 	f.BoolVar(&o.lines, "lines", false, "")
 	f.StringVar(&progress, "progress", "auto", "")
 	f.BoolVar(&o.json, "json", false, "")
@@ -138,6 +142,9 @@ func parseOptions(args []string) (*options, error) {
 		if p == "" {
 			return nil, errors.New("an empty path names nothing")
 		}
+	}
+	if err := console.CheckCapture(o.capture, f.Changed("capture")); err != nil {
+		return nil, err
 	}
 	if o.linger == 0 {
 		o.linger = -1 // for the library, zero is the default

@@ -30,6 +30,8 @@ func TestUsageErrors(t *testing.T) {
 		{"--expect 1 -", "--expect and --expect-from are for files"},
 		{"--expect-from a,b -", "--expect and --expect-from are for files"},
 		{"- x", "cannot be sent together with files"},
+		{"--capture - x", "--capture: standard output"},
+		{"--capture= x", "--capture: an empty path"},
 		{"--progress fancy x", `"fancy" is not a way to show progress`},
 		{"--nope x", "there is no flag --nope"},
 		{"-q x", "there is no flag"},
@@ -63,7 +65,7 @@ func TestUsageNamesEveryFlag(t *testing.T) {
 	if status := run(context.Background(), []string{"-h"}, nil, &out, nil); status != 0 {
 		t.Fatalf("--help: exit %d", status)
 	}
-	for _, flag := range []string{"endpoint", "rate", "ttl", "mtu", "expect", "expect-from", "timeout", "linger", "lines", "progress", "json", "verbose", "version", "help"} {
+	for _, flag := range []string{"endpoint", "rate", "ttl", "mtu", "expect", "expect-from", "timeout", "linger", "capture", "lines", "progress", "json", "verbose", "version", "help"} {
 		if !strings.Contains(out.String(), "--"+flag+" ") && !strings.Contains(out.String(), "--"+flag+"\n") {
 			t.Errorf("--%s is not in the usage text", flag)
 		}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/gopgm/gopgm/conformance"
+	"github.com/gopgm/gopgm/internal/console"
+	"github.com/gopgm/gopgm/pgm"
+	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/receiver"
+	"github.com/gopgm/gopgm/pgm/transfer"
+)
+
+// play replays a tape until it ends or the context does. In the latter case what is under way is left alone: standard output may be stuck, and
+// the replay with it.
+func (t *tape) play(ctx context.Context, r *conformance.Replay) error {
+	go r.Run(t.next) // the tape keeps what is wrong with it
+	select {
+	case <-r.Done():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// replayStreams writes the streams of a capture to stdout, one after the other. What begins while another lasts is not written.
+func replayStreams(ctx context.Context, o *options, t *tape, n *narrator, stdout io.Writer) error {
+	s := &streams{n: n, ctx: ctx, stdout: stdout}
+	r := conformance.NewReplay(conformance.ReplayConfig{Accept: s.accept, PeerExpiry: o.timeout})
+	if err := t.play(ctx, r); err != nil {
+		return err
+	}
+	return worse(s.worst, n.unheard(r))
+}
+
+// streams are those of a capture. They belong to the goroutine of the replay.
+type streams struct {
+	n      *narrator
+	ctx    context.Context
+	stdout io.Writer
+	open   *streamSink // the one that standard output belongs to
+	worst  error
+}
+
+func (s *streams) accept(session *receiver.Session) receiver.Sink {
+	from := pgm.Addr{TSI: session.TSI(), AddrPort: session.Source()}.String()
+	switch {
+	case isOutput(s.worst):
+		return nil
+	case s.open != nil:
+		s.n.display.Printf("%s sends too, and is not written: standard output takes one stream at a time", from)
+		return nil
+	}
+	r, w := io.Pipe()
+	k := &streamSink{streams: s, session: session, source: from, pipe: w, out: bufio.NewWriterSize(w, 256<<10), done: make(chan error, 1)}
+	s.open = k
+	go func() {
+		err := s.n.write(s.ctx, r, from, s.stdout)
+		r.Close() // what still comes is of no use
+		k.done <- err
+	}()
+	return k
+}
+
+// streamSink takes one stream, and hands it over a pipe to who writes it.
+type streamSink struct {
+	*streams
+	session *receiver.Session
+	source  string
+	pipe    *io.PipeWriter
+	out     *bufio.Writer
+	done    chan error
+	err     error // how the stream ended
+}
+
+// Data writes a packet.
+func (k *streamSink) Data(d receiver.Data) bool {
+	if k.err != nil {
+		return true
+	}
+	if _, err := k.out.Write(d.TSDU); err != nil {
+		k.stop(err)
+	}
+	return true
+}
+
+// Lost breaks the stream, as it does for who listens.
+func (k *streamSink) Lost(first, last packet.SQN) { k.stop(&pgm.LostError{First: first, Last: last}) }
+
+// stop ends the stream before the session does.
+func (k *streamSink) stop(err error) {
+	if k.err == nil {
+		k.err = err
+		k.session.Close()
+	}
+}
+
+// End ends the stream, and waits until it is written.
+func (k *streamSink) End(end receiver.End, reset packet.Reset) {
+	if k.err == nil {
+		switch end {
+		case receiver.Reset:
+			k.err = &pgm.ResetError{Code: reset.Code}
+		case receiver.Expired:
+			k.err = pgm.ErrExpired
+		case receiver.Closed:
+			k.err = transfer.ErrCut
+		}
+	}
+	k.out.Flush()
+	k.pipe.CloseWithError(k.err) // nil is io.EOF
+	k.worst = worse(k.worst, <-k.done)
+	k.open = nil
+}
+
+// replayLines writes the messages of a capture to stdout, each as a line.
+func replayLines(ctx context.Context, o *options, t *tape, n *narrator, stdout io.Writer) error {
+	var worst error
+	w := &lines{n: n, out: bufio.NewWriterSize(stdout, 256<<10)}
+	w.ended = func(err error) {
+		if !errors.Is(err, pgm.ErrExpired) { // a source may fall silent when it has said everything
+			worst = worse(worst, err)
+		}
+	}
+	r := conformance.NewReplay(conformance.ReplayConfig{Accept: w.accept, PeerExpiry: o.timeout})
+	if err := t.play(ctx, r); err != nil {
+		return err
+	}
+	if isOutput(worst) {
+		n.display.Printf("%s", console.Explain(worst))
+	}
+	return worse(worst, n.unheard(r))
+}
