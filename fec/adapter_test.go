@@ -80,8 +80,23 @@ func TestParityFollowsTheWorstReceiver(t *testing.T) {
 			break
 		}
 	}
-	if n = drive(a, r, 60, 50, 0, 0, 0); n[3] < 5 || n[59] != 0 {
+	last := a.Proactive()
+	n = drive(a, r, 60, 50, 0, 0, 0)
+	for _, x := range n {
+		if x > last || x < last-1 {
+			t.Errorf("after the loss, not one by one: %v", n)
+			break
+		}
+		last = x
+	}
+	if n[3] < 4 || n[59] != 0 {
 		t.Errorf("after the loss: %v", n)
+	}
+	a.Report(25, 64) // of which half is believed
+	a.Interval()
+	a.Report(0, 1<<20)
+	if before := a.Proactive(); a.Interval() < before-1 {
+		t.Errorf("from %d to %d in one interval", before, a.Proactive())
 	}
 }
 

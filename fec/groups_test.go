@@ -185,6 +185,7 @@ func TestWhatDisagreesWithTheDataIsNotDecoded(t *testing.T) {
 		{"data shorter than parity of one length", abcd, []Original{text("aa"), text("bb"), text("cc"), text("dd")}, ErrDisagree},
 		{"data longer than parity of several", []Original{text("aaaa"), text("b"), text("c"), text("d")}, words, ErrDisagree},
 		{"a fragment that parity does not know", []Original{fragment, text("b"), text("c"), text("d")}, abcd, ErrDisagree},
+		{"a fragment that parity of several lengths does not know", []Original{fragment, text("b"), text("cc"), text("d")}, words, ErrDisagree},
 		{"lengths that are none", []Original{text("zzz"), text("yyy"), text("xxx"), text("www")}, words, ErrNonsense},
 	} {
 		b := newRig(t, GroupsConfig{}, row.data, 0, 1)
@@ -197,6 +198,59 @@ func TestWhatDisagreesWithTheDataIsNotDecoded(t *testing.T) {
 		if n := b.g.Need(8); n != 2 {
 			t.Errorf("%s: needs %d, want 2", row.name, n)
 		}
+	}
+}
+
+// Padding, and the place of an option that a packet has not, are zeros, or the packet is none.
+func TestWhatShouldBeZerosIs(t *testing.T) {
+	all := []Original{text("aaa"), text("b"), text("cc"), {TSDU: []byte("d"), Fragment: packet.Fragment{First: 11, Length: 4}}}
+	for _, row := range []struct {
+		what   string
+		change func(*Parity)
+	}{
+		{"the payload of another length", func(q *Parity) { q.TSDU[1] ^= 1 }},
+		{"the last octet of padding", func(q *Parity) { q.TSDU[2] ^= 1 }},
+		{"the length", func(q *Parity) { q.TSDU[3] ^= 1 }},
+		{"the option that is not there", func(q *Parity) { q.Fragment[encodedLen-1] ^= 1 }},
+	} {
+		b := newRig(t, GroupsConfig{}, all, 0, 2, 3)
+		q := b.parity(0, all...)
+		row.change(q)
+		b.g.Parity(q)
+		j := b.g.Next()
+		if err := b.d.Decode(j, b.r.load); !errors.Is(err, ErrNonsense) {
+			t.Errorf("%s: %v, want %v", row.what, err, ErrNonsense)
+		}
+		for s := range j.Rebuilt() {
+			t.Errorf("%s: packet %v was rebuilt", row.what, s)
+		}
+	}
+}
+
+// What happens to a group while it is decoded: nothing is believed of it, and another that takes its place is another.
+func TestTheGroupOfARunningJob(t *testing.T) {
+	b := newRig(t, GroupsConfig{}, abcd, 0, 1, 2)
+	b.g.Parity(b.parity(0, abcd...))
+	j := b.g.Next()
+	if b.g.Learn(10, 3) || b.g.Learn(10, 3) {
+		t.Error("the group is short, while it is decoded as a full one")
+	}
+	b.r.has[3] = true
+	b.g.Have(11) // complete
+	b.r.has[3] = false
+	b.r.has[2] = false // what was delivered is wanted again
+	b.want("a new beginning", b.parity(1, abcd...), Kept, func(s *GroupsStats) *uint64 { return &s.Held })
+	if err := b.d.Decode(j, b.r.load); err != nil && !errors.Is(err, ErrLoad) {
+		t.Error(err)
+	}
+	b.g.Done(j)
+	if b.g.Open() != 1 || b.g.Need(8) != 1 {
+		t.Errorf("%d groups open, needs %d", b.g.Open(), b.g.Need(8))
+	}
+	b.want("the second", b.parity(2, abcd...), Decodable, func(s *GroupsStats) *uint64 { return &s.Held })
+	b.r.has[2], b.r.has[3] = true, true // and nobody says so
+	if b.g.Next() != nil || b.g.Memory() != 0 {
+		t.Errorf("a complete group is decoded; %d octets are held", b.g.Memory())
 	}
 }
 
