@@ -17,9 +17,9 @@ import (
 // together has so many receivers lose the same packets, one in 25, on the first link, and returns how many NAKs for each lost packet
 // reached the source in each third of the session, as losses go.
 func together(t *testing.T, rng *rand.Rand, receivers int, tuner poll.TunerConfig) (naks [3]float64, interval time.Duration) {
-	const packets = 2000
+	const packets = 1500
 	x := newTrial(t, rng)
-	k := x.talk(Root, &Link{}, talk{packets: packets, rate: 170_000, source: source.Config{Tuner: tuner}})
+	k := x.talk(Root, &Link{}, talk{packets: packets, rate: 130_000, source: source.Config{Tuner: tuner}})
 	first := &Link{LossOf: map[packet.Type]float64{packet.TypeODATA: 0.04}}
 	behind := x.net.Router(Root, first, &Link{})
 	for i := range receivers {
