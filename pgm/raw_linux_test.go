@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/receiver"
+	"github.com/gopgm/gopgm/pgm/source"
 )
 
 // alone runs f on a thread in a network namespace that has only loopback, or skips the test. What f opens stays in the namespace,
@@ -135,5 +137,60 @@ func TestMessagesOverIPAreToldApartByPort(t *testing.T) {
 	}
 	if n := buses[2].(*PacketConn).ReceiverStats().Foreign; n == 0 {
 		t.Error("the other port's packets were not seen, so nothing told them apart")
+	}
+}
+
+// answers is a Sink that wants the source's answers to its report.
+type answers chan string
+
+func (answers) Data(receiver.Data) bool        { return true }
+func (answers) Lost(_, _ packet.SQN)           {}
+func (answers) End(receiver.End, packet.Reset) {}
+func (answers) Flush(Lease)                    {}
+func (a answers) Report(body []byte)           { a <- string(body) }
+
+// What the source answers to a report looks like the report, and reaches the receiver, whose unicast socket drops what is for sources.
+func TestAnswerToAReportOverIPArrives(t *testing.T) {
+	ep, err := ParseEndpoint(rawEndpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(answers, 10)
+	var s *Sender
+	var r *Receiver
+	alone(t, func() {
+		ready := make(chan struct{})
+		defer close(ready)
+		if s, err = NewSender(context.Background(), ep, Config{}, SenderOptions{
+			NewStore: func(s *Sender) (source.Store, error) {
+				return source.NewMemory(source.MemoryConfig{MaxTSDU: s.MaxTSDU()}), nil
+			},
+			Report: func(from netip.AddrPort, body []byte) {
+				<-ready
+				if string(body) == "report" { // its own answer comes back to a source on this host
+					s.SendReport(from, []byte("answer"))
+				}
+			},
+		}); err == nil {
+			r, err = NewReceiver(context.Background(), ep, Config{}, ReceiverOptions{Accept: func(session *receiver.Session) receiver.Sink {
+				session.Report([]byte("report"))
+				return got
+			}})
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.CloseNow()
+	defer r.Close()
+	for end := time.After(10 * time.Second); ; {
+		select {
+		case body := <-got:
+			if body == "answer" {
+				return
+			}
+		case <-end:
+			t.Fatal("no answer came")
+		}
 	}
 }

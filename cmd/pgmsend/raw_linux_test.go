@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -126,12 +125,8 @@ func TestSeveralOnOneHostWithoutPorts(t *testing.T) {
 	for _, s := range senders {
 		s.exit(0)
 	}
-	over := time.Now()
 	for i, r := range receivers {
 		r.exit(0)
-		if d := time.Since(over); d > 6*time.Second {
-			t.Errorf("receiver %d went on for %v: its receipt was not acknowledged", i, d)
-		}
 		same(t, dirs[i]+"/"+wants[i], files[wants[i]])
 		last := r.events()[len(r.events())-1]
 		if last["repaired"].(float64) == 0 {
