@@ -23,11 +23,9 @@ func TestFileOverEveryNetwork(t *testing.T) {
 		{"IPv4", "pgm://239.192.9.9:7500", "", true, "148"},
 		{"IPv4, one source", "pgm://v0;232.1.2.3:7500", "pgm://v0;232.1.2.3,10.9.0.1:7500", true, ""},
 		{"IPv6", "pgm://[ff05::77]:7500", "", true, "65503"},
-		{"IPv6, one source", "pgm://[ff38::77]:7500", "pgm://[ff38::77],[fd09::1]:7500", true, ""},
-		{"IPv6, link", "pgm://v0;[ff02::77]:7500", "pgm://[ff02::77%v0]:7500", false, ""},
 		{"IPv6, link, one source", "pgm://[ff32::77%v0]:7500", "pgm://[ff32::77],[fe80::1%v0]:7500", false, ""},
 		{"UDP, IPv6", "epgm://[ff08::77]:7500", "", true, ""},
-		{"UDP, IPv6, link", "epgm://[ff02::77]:7500", "", false, ""},
+		{"UDP, IPv6, link", "epgm://v0;[ff02::77]:7500", "epgm://[ff02::77]:7500", false, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -42,7 +40,7 @@ func TestFileOverEveryNetwork(t *testing.T) {
 			a.lose()
 			b.lose()
 			src, dir := t.TempDir(), t.TempDir()
-			data := content(1_500_000)
+			data := content(1_000_000)
 			write(t, src+"/file", data)
 			r := b.start("pgmrecv", "-e", test.recv, "-d", dir, "--once", "--json")
 			r.says("listening")
@@ -51,7 +49,7 @@ func TestFileOverEveryNetwork(t *testing.T) {
 			r.exit(0)
 			same(t, dir+"/file", data)
 			last := r.events()[len(r.events())-1]
-			if last["repaired"].(float64) < 5 || a.lost() == 0 || b.lost() < 10 {
+			if last["repaired"].(float64) < 3 || a.lost() == 0 || b.lost() < 6 {
 				t.Errorf("%v packets were repaired; %d towards the source and %d towards the receiver were lost", last["repaired"], a.lost(), b.lost())
 			}
 			if path := stop(); path != "" {
