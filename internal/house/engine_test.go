@@ -10,7 +10,7 @@ import (
 // they are. Those of mld but for its socket files.
 var engines = []string{
 	"pgm/packet", "spm", "nak", "ncf", "fec", "congestion", "pgm/poll", "internal/window",
-	"pgm/source", "pgm/receiver", "pgm/element", "vsync", "mld",
+	"pgm/source", "pgm/receiver", "pgm/element", "vsync/member", "vsync/check", "mld",
 }
 
 // worldly are the packages of the standard library that touch the world, or assume that there is more than one goroutine.

@@ -14,7 +14,7 @@ var rows = [][]string{
 	{"internal/console", "conformance"},
 	{"pgm/transfer", "vsync"},
 	{"pgm", "internal/sim"},
-	{"pgm/source", "pgm/receiver", "pgm/element", "pcap"},
+	{"pgm/source", "pgm/receiver", "pgm/element", "vsync/member", "pcap"},
 	{"ncf"},
 	{"spm", "nak", "fec", "congestion", "pgm/poll", "internal/window", "vsync/check"},
 	{"pgm/packet", "mld", "internal/netio", "internal/script"},

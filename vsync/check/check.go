@@ -16,7 +16,7 @@ type Kind string
 
 // What a log tells.
 const (
-	Send  Kind = "send"  // the process sent Message in its current view
+	Send  Kind = "send"  // the process sent Message: in View, if that is there, else in its current one
 	Recv  Kind = "recv"  // it received Message
 	View  Kind = "view"  // it installed View
 	Block Kind = "block" // it was told that nothing can be sent until the next view

@@ -45,6 +45,7 @@ type stay struct {
 	at       int   // the place of the View in the log
 	recv     []received
 	index    map[Message]int
+	out      bool // the process was out, or left, in this view
 }
 
 type received struct {
@@ -97,14 +98,17 @@ func (j *judge) read(l Log) {
 				j.fail("M3", p, i, "sends %v before its first view", e.Message)
 				continue
 			}
-			if blocked {
+			view := now.key.id
+			if e.View != (ViewID{}) {
+				view = e.View
+			} else if blocked {
 				j.fail("D9", p, i, "sends %v while blocked", e.Message)
 			}
 			if e.Message.Sender != p || j.sent[e.Message] != nil {
 				j.fail("D1", p, i, "sends %v, which is not a new message of its own", e.Message)
 				continue
 			}
-			j.sent[e.Message] = &sending{sum: e.Sum, view: now.key.id}
+			j.sent[e.Message] = &sending{sum: e.Sum, view: view}
 		case Recv:
 			if now == nil {
 				j.fail("M3", p, i, "receives %v before its first view", e.Message)
@@ -118,7 +122,9 @@ func (j *judge) read(l Log) {
 			now.index[e.Message] = len(now.recv)
 			now.recv = append(now.recv, received{e.Message, i})
 		case Out, Crash:
-			over = true
+			if over = true; now != nil {
+				now.out = e.Kind == Out
+			}
 		}
 	}
 }
@@ -232,16 +238,23 @@ func (j *judge) synchrony() {
 		}
 	}
 	for _, l := range j.logs {
-		var now *stay
-		stays := j.stays[l.Process]
 		for i, e := range l.Events {
-			if e.Kind == View {
-				now, stays = stays[0], stays[1:]
-			} else if e.Kind == Send && now != nil && now.next != nil {
-				if _, ok := now.index[e.Message]; !ok {
-					j.fail("D10", l.Process, i, "sends %v and does not receive it in view %v", e.Message, now.key.id)
-				}
+			if e.Kind == Send {
+				j.own(l.Process, i, e.Message)
 			}
+		}
+	}
+}
+
+// own judges D10 for a message.
+func (j *judge) own(p uint64, at int, m Message) {
+	sent := j.sent[m]
+	for _, s := range j.stays[p] {
+		if sent == nil || s.key.id != sent.view || s.next == nil {
+			continue
+		}
+		if _, ok := s.index[m]; !ok {
+			j.fail("D10", p, at, "sends %v and does not receive it in view %v", m, sent.view)
 		}
 	}
 }

@@ -134,9 +134,13 @@ func (j *judge) total() {
 	}
 }
 
-// bound reports whether the order of others binds a process in its view: not, unless delivery is safe, if others go on and it does not.
+// bound reports whether the order of others binds a process in its view: not, unless delivery is safe, if it is out, or others go on
+// and it does not.
 func (j *judge) bound(s *stay) bool {
-	return j.c.Safe || s.next != nil || !slices.ContainsFunc(j.views[s.key].by, func(o *stay) bool { return o.next != nil })
+	if j.c.Safe || s.next != nil {
+		return true
+	}
+	return !s.out && !slices.ContainsFunc(j.views[s.key].by, func(o *stay) bool { return o.next != nil || o.out })
 }
 
 // safe judges S1 and S2: what one process received safe in a view, every member receives that goes on to the next.

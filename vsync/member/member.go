@@ -1,0 +1,490 @@
+package member
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// What Send and SendState refuse.
+var (
+	ErrBlocked = errors.New("member: a view is being agreed") // until the next View
+	ErrFull    = errors.New("member: too much waits to be sent")
+	ErrTooLong = errors.New("member: message longer than 16 MiB")
+	ErrNoView  = errors.New("member: not in a view yet")
+	ErrOut     = errors.New("member: no longer in the group")
+	ErrNobody  = errors.New("member: nobody waits for that state")
+)
+
+// Member is one member of a group, or on its way to be. It is not safe for concurrent use.
+type Member struct {
+	c        Config
+	name     uint64
+	settings byte
+	pool     pool
+
+	t    time.Duration // for how long this member has run: its clock
+	last time.Time     // when that was moved
+
+	called time.Duration // when HandleTimeout was, last
+
+	peers map[ID]*peer
+	over  bool // this member is out
+	gone  bool // it wants to be
+	// farewell is the decision by which it left: others may not have heard of it.
+	farewell *value
+
+	// The view, nil before the first, and what belongs to it.
+	view       *View
+	value      *value // by which it was agreed
+	rank       int    // of this member
+	ranks      []*peer
+	failing    []Reason // who is not to be in the next view, and why
+	slow       []bool   // whom this member holds to be too slow to stay
+	slowSince  time.Duration
+	slowTold   bool
+	slowStable uint32
+	streams    []stream
+	seq        sequence
+	advertised []uint32
+	behind     bool // not all is advertised
+	unsettled  bool // somebody has something new
+	ackWanted  bool // let the others know what we have
+	unsaid     int  // octets received since they were
+	installed  time.Duration
+	future     []early // what came of the next view before its time
+	futureSize int
+	before     *past // the view before, while somebody may need it
+
+	// The agreement on the next view; see ballot.go.
+	frozen    bool
+	blockedAt time.Time
+	promised  ballotID
+	offered   *value // to be accepted as soon as nothing is missing
+	accepted  *value
+	acceptID  ballotID
+	offerID   ballotID // the ballot in which it was offered
+	decided   *value
+	ballot    *ballot
+	needAt    time.Duration
+	needTries int
+	resent    int
+
+	out        outbox
+	sent       uint32 // batches of ours that were transmitted; others are sealed
+	control    [][]byte
+	resends    []resend
+	aliveAt    time.Duration
+	events     events
+	backlog    int  // octets that events hold
+	unseen     int  // events of views and of blocks that the program has not taken
+	seen       bool // it has taken one of a view
+	pending    *taking
+	pieces     events
+	gifts      []*gift
+	sincePeers time.Duration // when a process that joins was last heard for the first time
+	foundedBy  time.Duration
+	scratch    []byte
+	stats      Stats
+}
+
+// Stats counts what a member did and saw.
+type Stats struct {
+	Sent, Delivered uint64 // messages of this member; octets
+	Batches         uint64 // sealed
+	Malformed       uint64 // packets refused: as no packet of this protocol
+	Forged          uint64 // another's name
+	Stale           uint64 // of another view or incarnation
+	Lies            uint64 // vectors that cannot be true
+	Foreign         uint64 // of another group of the same name, or with other settings
+	Views           uint64
+	Resent          uint64 // batches sent again for a flush
+	Pauses          uint64 // times that this process did not run when it should have
+	Held            int    // octets kept for others, or not taken by the program
+	Slowest         ID     // who has least of what this member sent; 0: nobody waits
+}
+
+// New returns a member that has begun to look for its group.
+func New(c Config, now time.Time) (*Member, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	m := &Member{c: c, name: c.name(), settings: c.settings(), last: now, peers: map[ID]*peer{}, rank: -1}
+	m.pool.size = c.Batch
+	return m, nil
+}
+
+// ID returns the member's own.
+func (m *Member) ID() ID { return m.c.ID }
+
+// View returns the current view, nil if there is none: it may be ahead of the events that the program has taken.
+func (m *Member) View() *View { return m.view }
+
+// Over reports whether the member is out of the group for good: what it still transmits are farewells.
+func (m *Member) Over() bool { return m.over }
+
+// Stats returns the counters.
+func (m *Member) Stats() Stats {
+	s := m.stats
+	s.Held = m.backlog + m.futureSize
+	for i := range m.streams {
+		s.Held += m.streams[i].kept
+	}
+	s.Slowest = m.slowest()
+	return s
+}
+
+// Send sends a message to the group, this member included, in the current view. It copies p. The number returned counts the messages of
+// this member from 1. ErrBlocked and ErrFull will pass.
+func (m *Member) Send(now time.Time, p []byte) (number uint64, err error) {
+	switch {
+	case m.over:
+		return 0, ErrOut
+	case len(p) > MaxMessage:
+		return 0, ErrTooLong
+	case m.view == nil || m.pending != nil:
+		return 0, ErrNoView
+	case !m.seen:
+		return 0, ErrNoView
+	case m.frozen || m.gone || m.c.Strict && m.unseen > 0:
+		return 0, ErrBlocked
+	case m.out.octets > 0 && m.out.octets+len(p) > m.c.SendBuffer:
+		return 0, ErrFull
+	}
+	m.out.put(p, m.room(), &m.pool)
+	m.stats.Sent++
+	return m.out.number, nil
+}
+
+// room returns how many octets of messages a batch takes.
+func (m *Member) room() int { return m.c.Batch - batchHeader - 12*len(m.ranks) }
+
+// Leave asks the group to go on without this member. What it has sent is delivered; Ended tells when it is out.
+func (m *Member) Leave(now time.Time) {
+	m.tick(now)
+	m.gone = true
+	if m.view == nil {
+		m.end(Left, 0)
+	}
+	m.aliveAt = m.t
+}
+
+// end makes this member be out.
+func (m *Member) end(why Reason, by ID) {
+	if m.over {
+		return
+	}
+	m.over = true
+	if m.pending != nil {
+		m.pending, m.pieces = nil, events{}
+		m.forget()
+	}
+	m.ballot = nil
+	m.tell(Event{Kind: Ended, Why: why, By: by})
+}
+
+// tick moves the member's clock. A time in which it was not called, although it should have been, hardly counts: so a process that was
+// stopped finds that no more time has passed than before it, and suspects nobody [the pause of one is not the silence of others].
+func (m *Member) tick(now time.Time) {
+	d := now.Sub(m.last)
+	if d <= 0 {
+		return
+	}
+	m.last = now
+	if limit := 2 * m.c.Alive; d > limit {
+		m.stats.Pauses++
+		d = limit
+	}
+	m.t += d
+}
+
+// HandlePacket takes a packet, which came from the incarnation from: what the transport beneath says, not the packet. It copies what it
+// keeps. The error says why the packet was refused, and is for tracing.
+func (m *Member) HandlePacket(now time.Time, from ID, p []byte) error {
+	m.tick(now)
+	if m.over && m.farewell == nil {
+		return nil
+	}
+	var h header
+	body, err := h.parse(p)
+	switch {
+	case err != nil:
+		m.stats.Malformed++
+		return err
+	case h.name != m.name:
+		return ErrForeign
+	case h.sender != from || from == m.c.ID:
+		m.stats.Forged++
+		return ErrForged
+	}
+	s := m.peer(from)
+	if s == nil {
+		return nil
+	}
+	m.heard(s)
+	if m.over {
+		if h.view == m.farewell.base && m.t-s.told > 2*retry {
+			s.told = m.t
+			m.announce(m.farewell)
+		}
+		return nil
+	}
+	if h.settings != m.settings {
+		m.stats.Foreign++
+		if h.group == 0 && m.view != nil && m.rank == 0 {
+			m.expel(s, Refused)
+		}
+		return ErrForeign
+	}
+	if err = m.dispatch(now, s, &h, body, p); err == ErrMalformed {
+		m.stats.Malformed++
+	} else if err == ErrStale {
+		m.stats.Stale++
+	} else if err == ErrLie {
+		m.stats.Lies++
+	}
+	return err
+}
+
+func (m *Member) dispatch(now time.Time, s *peer, h *header, body, p []byte) error {
+	if h.kind != kindOut && !m.place(s, h, body) {
+		m.stats.Foreign++
+		return ErrForeign
+	}
+	r := &reader{p: body}
+	switch h.kind {
+	case kindData:
+		return m.handleData(s, h, p)
+	case kindAlive:
+		return m.handleAlive(s, h, r)
+	case kindPrepare:
+		return m.handlePrepare(now, s, r)
+	case kindAck:
+		return m.handleAck(s, r)
+	case kindAccept:
+		return m.handleAccept(s, r)
+	case kindAccepted:
+		return m.handleAccepted(s, r)
+	case kindInstall:
+		return m.handleInstall(s, r)
+	case kindNeed:
+		return m.handleNeed(r)
+	case kindResend:
+		return m.handleResend(r)
+	case kindOut:
+		return m.handleOut(s, h, r)
+	case kindState:
+		return m.handleState(s, r)
+	case kindStateAck:
+		return m.handleStateAck(s, r)
+	}
+	return ErrMalformed
+}
+
+// early is a batch, or a piece of state, of the next view, which this member has not installed yet.
+type early struct {
+	from   ID
+	view   ViewID // of a piece, the counter alone
+	kind   kind
+	packet []byte
+}
+
+// keepEarly keeps e until the view is there. What cannot be kept is lost, and with it its sender.
+func (m *Member) keepEarly(s *peer, e early) error {
+	if s.broken || m.futureSize+len(e.packet) > m.c.StateBacklog {
+		m.lost(s)
+		return ErrStale
+	}
+	e.packet = append([]byte(nil), e.packet...)
+	m.future = append(m.future, e)
+	m.futureSize += len(e.packet)
+	return nil
+}
+
+// handleData takes a batch.
+func (m *Member) handleData(s *peer, h *header, p []byte) error {
+	if m.view == nil || h.view != m.view.ID {
+		if m.view == nil && m.offered != nil || m.view != nil && h.view.Counter == m.view.ID.Counter+1 && h.group == m.view.Group {
+			return m.keepEarly(s, early{s.id, h.view, kindData, p})
+		}
+		return ErrStale
+	}
+	if s.rank < 0 || s.broken || s.liar {
+		return ErrStale
+	}
+	return m.take(s.rank, p, true)
+}
+
+// take adds a batch of the member of rank r to its stream, if it is the next. Direct says that it came from that member, and not from
+// another that had it.
+func (m *Member) take(r int, p []byte, direct bool) error {
+	b := m.pool.get(len(p))
+	b.buf = append(b.buf, p...)
+	if err := b.parse(b.buf, len(m.ranks), m.c.Order == Causal); err != nil {
+		m.pool.unref(b)
+		return err
+	}
+	b.rank = r
+	s, from := &m.streams[r], m.ranks[r]
+	if b.seq != s.received+1 {
+		if direct && b.seq > s.received+1 {
+			m.lost(from)
+		}
+		m.pool.unref(b)
+		return ErrStale
+	}
+	if direct && !m.acknowledge(from, b.vec) {
+		m.pool.unref(b)
+		return m.lie(from)
+	}
+	s.add(b)
+	m.unsettled = true
+	m.stats.Delivered += uint64(len(b.body))
+	if m.unsaid += len(p); m.c.Safe || m.unsaid > m.c.Window/8 {
+		m.ackWanted = true
+	}
+	if m.frozen {
+		m.complete()
+		return nil
+	}
+	m.advertise()
+	if m.c.Safe || s.received&15 == 0 {
+		m.settle()
+	}
+	m.progress()
+	return nil
+}
+
+// seal gives the oldest of what was sent its place, or makes a batch of orders alone. The vectors say what this member has at this moment.
+func (m *Member) seal() *batch {
+	b := m.out.take()
+	if b == nil {
+		b = m.pool.get(m.pool.size)
+		b.buf = b.buf[:bodyAt]
+		b.number = m.out.number + 1
+	}
+	own, n := &m.streams[m.rank], len(m.ranks)
+	size := len(b.buf) - bodyAt
+	b.seq, b.pos, b.rank = own.received+1, m.seq.pos, m.rank
+	h := header{kindData, m.settings, m.name, m.c.ID, m.view.Group, m.view.ID}
+	h.append(b.buf[:0])
+	m.advertise()
+	m.advertised[m.rank] = b.seq
+	for _, v := range m.advertised {
+		b.buf = binary.BigEndian.AppendUint32(b.buf, v)
+	}
+	if m.c.Order == Causal {
+		for r := range m.streams {
+			b.buf = binary.BigEndian.AppendUint32(b.buf, m.streams[r].delivered)
+		}
+	}
+	orders := 0
+	if m.orders() {
+		b.flags |= flagOrders
+		for r := range m.streams {
+			// Whoever ordered before may have had more than has come here.
+			if have, done := m.streams[r].received, m.seq.ordered[r]; have > done {
+				k := min(have-done, 1<<16-1)
+				b.buf = binary.BigEndian.AppendUint16(b.buf, uint16(r))
+				b.buf = binary.BigEndian.AppendUint16(b.buf, uint16(k))
+				orders++
+			}
+		}
+		if m.c.Order == Token && n > 1 {
+			b.flags |= flagPass
+			b.to = (m.rank + 1) % n
+		}
+	}
+	p := b.buf
+	binary.BigEndian.PutUint32(p[48:], b.seq)
+	binary.BigEndian.PutUint32(p[52:], b.pos)
+	binary.BigEndian.PutUint64(p[56:], b.number)
+	binary.BigEndian.PutUint32(p[64:], uint32(size))
+	p[68], p[69] = b.flags, 0
+	binary.BigEndian.PutUint16(p[70:], uint16(b.to))
+	binary.BigEndian.PutUint16(p[72:], uint16(orders))
+	binary.BigEndian.PutUint16(p[74:], uint16(n))
+	if err := b.parse(p, n, m.c.Order == Causal); err != nil {
+		panic("member: sealed a batch that nobody would take")
+	}
+	own.add(b)
+	m.unsettled = true
+	m.unsaid, m.ackWanted = 0, false
+	m.stats.Batches++
+	m.aliveAt = m.t + m.c.Alive
+	return b
+}
+
+// orders reports whether this member makes the order now.
+func (m *Member) orders() bool {
+	return m.c.Order >= Total && m.seq.orderer == m.rank && len(m.streams[m.rank].orders) == 0
+}
+
+// ordersWait reports whether there is something to order.
+func (m *Member) ordersWait() bool {
+	if !m.orders() {
+		return false
+	}
+	for r := range m.streams {
+		if m.streams[r].received > m.seq.ordered[r] {
+			return true
+		}
+	}
+	return false
+}
+
+// PollTransmit returns the next packet for the group, nil when there is none now. It is valid until the next call.
+func (m *Member) PollTransmit(now time.Time) []byte {
+	m.tick(now)
+	if len(m.control) > 0 {
+		p := m.control[0]
+		m.control = append(m.control[:0], m.control[1:]...)
+		return p
+	}
+	if m.view == nil || m.over {
+		if !m.over && m.t >= m.aliveAt {
+			return m.alive()
+		}
+		return nil
+	}
+	if p := m.pollResend(); p != nil {
+		return p
+	}
+	own := &m.streams[m.rank]
+	if m.sent < own.received {
+		m.sent++
+		return own.at(m.sent).buf
+	}
+	if !m.frozen {
+		if len(m.out.queue) > 0 && own.kept >= m.c.Window {
+			m.settle()
+		}
+		if len(m.out.queue) > 0 && own.kept < m.c.Window || m.ordersWait() {
+			b := m.seal()
+			m.sent++
+			m.settle()
+			m.progress()
+			return b.buf
+		}
+	}
+	if p := m.pollState(); p != nil {
+		return p
+	}
+	if m.ackWanted || m.t >= m.aliveAt {
+		return m.alive()
+	}
+	return nil
+}
+
+// Wants reports whether PollTransmit has something now; it may err on the side of yes.
+func (m *Member) Wants() bool {
+	if len(m.control) > 0 || len(m.resends) > 0 || m.ackWanted {
+		return true
+	}
+	if m.view == nil || m.over {
+		return false
+	}
+	own := &m.streams[m.rank]
+	return m.sent < own.received || !m.frozen && (len(m.out.queue) > 0 && own.kept < m.c.Window || m.ordersWait()) || len(m.gifts) > 0
+}
