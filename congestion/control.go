@@ -1,0 +1,217 @@
+package congestion
+
+import "time"
+
+// control moves the rate by a report of the acker.
+func (a *Auto) control(now time.Time, e *entry, s *sample) {
+	dt := min(max(now.Sub(a.last), 0), a.patience())
+	a.last, a.misses = now, 0
+	a.timeout = now.Add(a.patience())
+	// The round trip over which the window is spread follows within one of itself, however dense reports are.
+	a.rtt += time.Duration(float64(max(s.rtt, leastRTT)-a.rtt) * min(max(dt.Seconds()/a.rtt.Seconds(), 0.25), 1))
+	used := a.used(s.probe)
+	a.roundPeak = max(a.roundPeak, s.standing)
+	a.roundBusy = a.roundBusy && used
+	a.roundBad = a.roundBad || s.congested
+	if a.hold && !s.probe.at.Before(a.holdTo) {
+		a.hold = false
+	}
+	switch a.phase {
+	case starting:
+		a.start(now, e, s, used)
+	case draining:
+		if s.delay < e.threshold()/2 || !now.Before(a.drainEnd) {
+			a.cruise(now)
+		}
+	case cruising:
+		switch {
+		case s.congested && !a.hold:
+			a.decrease(now, e, s)
+		case used && !a.hold:
+			a.grow(e, dt)
+		}
+		a.rate = a.spread()
+		if s.rate > 0 { // the clock of TCP's ACKs: no more leaves than a little beyond what arrives
+			a.measured = max(0.9*a.measured, s.rate/(1-min(e.loss, 0.5)))
+			a.rate = min(a.rate, (1+mostGrowth)*a.measured)
+		}
+	}
+	if int32(s.probe.number-a.round) >= 0 {
+		a.endRound(now, e)
+	}
+	a.bound()
+	if a.phase == cruising { // a window that the bounds keep from being used says nothing, and must not grow
+		a.window.w = min(a.window.w, 1.25*a.rate*a.rtt.Seconds()/float64(a.c.Packet))
+	}
+}
+
+// used reports whether the source sent about as much before the probe p as it was allowed to.
+func (a *Auto) used(p *sent) bool {
+	q := a.probes.before(p)
+	if q == nil {
+		return true
+	}
+	// A source that has nothing to send, or a processor that cannot: either way a higher rate would not be tried out.
+	return float64(p.octets-q.octets)+4*float64(a.c.Packet) >= 0.7*min(p.rate, q.rate)*p.at.Sub(q.at).Seconds()
+}
+
+// offered returns the rate at which data were sent before the probe p, over the time in which a receiver measures the rate of arrival.
+func (a *Auto) offered(p *sent) float64 {
+	window := max(a.rtt/4, leastWindow)
+	for q := a.probes.before(p); q != nil; q = a.probes.before(q) {
+		if span := p.at.Sub(q.at); span >= window && p.packets-q.packets >= leastPackets {
+			return float64(p.octets-q.octets) / span.Seconds()
+		}
+	}
+	return 0
+}
+
+// endRound counts the rounds in which the network was calm. A round ends with the report of a probe that was sent after it began.
+func (a *Auto) endRound(now time.Time, e *entry) {
+	if a.phase == starting && a.roundBusy {
+		a.plateau(now)
+	}
+	switch {
+	case a.roundBad || a.roundPeak > e.threshold()/2:
+		a.calm = 0
+	case a.roundBusy:
+		a.calm++
+	}
+	a.round = a.probes.count
+	a.roundPeak, a.roundBusy, a.roundBad = 0, true, false
+}
+
+// follows is the part of what is sent that arrives, in the same time, while there is room for it.
+const follows = 0.85
+
+// start looks for the rate of the network: it sends twice what arrives.
+func (a *Auto) start(now time.Time, e *entry, s *sample, used bool) {
+	over := min(max(e.base.get()/8, 4*time.Millisecond), 16*time.Millisecond)
+	switch {
+	case s.cause == overflow, s.heavy, s.delay > 4*over:
+		a.exits += 2
+	case s.delay > over && s.rate < follows*a.offered(s.probe):
+		a.exits++
+	default:
+		a.exits = 0
+	}
+	a.measured = max(a.measured*0.7, s.rate)
+	if a.exits >= 2 && s.rate > 0 {
+		a.count(s.cause)
+		a.window.set(max(a.measured*max(e.base.get(), leastRTT).Seconds()/float64(a.c.Packet), 2))
+		a.phase, a.drainEnd = draining, now.Add(2*a.rtt)
+		a.rate = 0.6 * a.measured
+		return
+	}
+	if used && a.exits == 0 {
+		a.rate = max(a.rate, startGain*min(s.rate, s.probe.rate))
+	}
+}
+
+// plateau ends the start when what arrives no longer grows, though more is sent: behind a queue that others keep full there is no other sign,
+// because neither delay nor loss was ever less.
+func (a *Auto) plateau(now time.Time) {
+	if a.measured >= plateauGrowth*a.reached {
+		a.reached, a.flat = a.measured, 0
+		return
+	}
+	if a.flat++; a.flat < plateauRounds {
+		return
+	}
+	a.window.set(max(min(a.measured, a.rate)*a.rtt.Seconds()/float64(a.c.Packet), 2))
+	a.phase, a.calm = cruising, 0
+	a.suspend(now)
+}
+
+const (
+	plateauGrowth = 1.25
+	plateauRounds = 3
+)
+
+// cruise begins to follow the window.
+func (a *Auto) cruise(now time.Time) {
+	a.phase = cruising
+	a.rtt = max(a.current().base.get(), leastRTT)
+	a.rate = a.spread()
+	a.calm = 0
+	a.suspend(now)
+}
+
+// spread returns the rate at which a window leaves in a round trip.
+func (a *Auto) spread() float64 { return a.window.w * float64(a.c.Packet) / a.rtt.Seconds() }
+
+// suspend has the window stay until the report of a probe comes that saw what the change has led to: "all window manipulation is suspended
+// for the subsequent RTT" [CC-2.2-05]. The queue of the moment takes another round trip to drain.
+func (a *Auto) suspend(now time.Time) { a.hold, a.holdTo = true, now.Add(a.rtt) }
+
+// decrease reacts to congestion.
+func (a *Auto) decrease(now time.Time, e *entry, s *sample) {
+	a.count(s.cause)
+	base := max(e.base.get(), leastRTT).Seconds()
+	switch s.cause {
+	case queue:
+		a.window.decrease(base / (base + s.delay.Seconds()))
+	default:
+		a.window.decrease(mostBeta)
+	}
+	// What arrives all the same is what the network, or the receiver, can take.
+	if most := s.rate * (base + s.delay.Seconds()) / float64(a.c.Packet); s.cause != queue && s.rate > 0 && most < a.window.w {
+		a.window.w = max(most, a.window.w/2)
+		a.window.plan()
+	}
+	a.calm = 0
+	a.suspend(now)
+}
+
+func (a *Auto) count(c cause) {
+	switch c {
+	case queue:
+		a.stats.Queue++
+	case excess:
+		a.stats.Excess++
+	case overflow:
+		a.stats.Overflow++
+	}
+}
+
+// grow lets the window grow for a time in which all of the rate was used.
+func (a *Auto) grow(e *entry, dt time.Duration) {
+	more := a.rtt.Seconds() / max(e.srtt, leastRTT/4).Seconds()
+	a.window.grow(dt, a.rtt, min(max(more*more, 1), 4))
+	rounds := dt.Seconds() / a.rtt.Seconds()
+	switch {
+	case a.calm >= returnAfter && a.window.w < nearPeak*a.window.peak:
+		// There is room, and the window was larger: go back to near where it was.
+		a.window.lift(min(a.window.w+(nearPeak*a.window.peak-a.window.w)*min(rounds/2, 1), nearPeak*a.window.peak))
+	case a.calm >= exploreAfter:
+		a.window.lift(a.window.w * (1 + min(float64(a.calm-exploreAfter+1)/64, mostGrowth)*min(rounds, 1)))
+	}
+}
+
+// nearPeak is the part of the window before the last decrease to which calm brings it back.
+const nearPeak = 0.9
+
+// foreign takes feedback of a stack without our options: it asks for packets, and that is all that is known. While nobody else is the
+// acker, the rate stays at its initial value, and below it while more than a twentieth of what is sent is asked for again.
+func (a *Auto) foreign(now time.Time, f *Feedback) {
+	if a.acker >= 0 || f.IsACK {
+		return
+	}
+	a.asked += float64(f.Requested)
+	if a.askedAt.IsZero() || now.Before(a.askedAt) {
+		a.askedAt, a.askedSent = now, a.packets
+		return
+	}
+	if now.Sub(a.askedAt) < time.Second {
+		return
+	}
+	sent := float64(a.packets - a.askedSent)
+	switch part := a.asked / max(sent, 1); {
+	case part > 0.05:
+		a.rate *= leastBeta
+	case part < 0.01:
+		a.rate = min(a.rate*1.1, max(a.rate, float64(a.c.Initial)))
+	}
+	a.asked, a.askedAt, a.askedSent = 0, now, a.packets
+	a.bound()
+}
