@@ -25,7 +25,7 @@ func align(n int) int { return (n + alignment - 1) &^ (alignment - 1) }
 type Codec struct {
 	k       int
 	low     reedsolomon.LowLevel
-	weights [MaxGroup + 1]weights // by the size of the group, once it was needed
+	weights [MaxGroup + 1]*weights // by the size of the group, once it was needed
 
 	// Runs of parity packets of full groups are computed with all of a run's coefficients in registers, by an encoder made for it.
 	encoders [len(runs)][]reedsolomon.Encoder
@@ -33,11 +33,14 @@ type Codec struct {
 
 	solution solution
 	rows     [maxRows][]byte
+	present  [][]byte // of a group that is decoded: what is missing is nil
+	results  [][]byte
+	zeros    []byte
 	ends     []byte // the ends of packets that are no multiple of alignment long
 }
 
 // runs are how many parity packets an encoder computes at once, beginning at a multiple of it.
-var runs = [...]int{16, 8, 4}
+var runs = [...]int{16, 8}
 
 // maxRows is how many packets are computed in one pass over those that they follow from: as many as have room in a first-level cache.
 const maxRows = 16
@@ -55,7 +58,7 @@ func NewCodec(k int) *Codec {
 	return c
 }
 
-func (c *Codec) weightsOf(s int) weights {
+func (c *Codec) weightsOf(s int) *weights {
 	if c.weights[s] == nil {
 		c.weights[s] = newWeights(s)
 	}
@@ -76,22 +79,24 @@ func (c *Codec) check(s, j, n int) {
 }
 
 // Encode computes the parity packets first..first+len(dst)-1 of the group of the packets src, into dst. All slices are of the same
-// length. A length that is a multiple of 64 is the fastest; for another, of four and more packets, the last octets are copied. It
+// length. A length that is a multiple of 64 is the fastest. It
 // panics when the numbers are not those of AppendRow, or the lengths differ.
 func (c *Codec) Encode(dst [][]byte, first int, src [][]byte) {
 	c.check(len(src), first, len(dst))
-	if len(dst) == 0 {
-		return
+	if len(dst) > 0 {
+		checkLengths(src, len(src[0]))
+		checkLengths(dst, len(src[0]))
+		c.encode(dst, first, src)
 	}
-	size := len(src[0])
-	whole := size &^ (alignment - 1)
-	checkLengths(src, size)
-	checkLengths(dst, size)
+}
+
+// encode is Encode, where packets that are nil count as zeros.
+func (c *Codec) encode(dst [][]byte, first int, src [][]byte) {
 	for len(dst) > 0 {
 		n := len(dst)
 		if run := c.run(len(src), first, n); run >= 0 {
 			n = runs[run]
-			c.encodeRun(run, dst[:n], first, src, whole)
+			c.encodeRun(run, dst[:n], first, src)
 		} else {
 			// Up to where a run begins; there may be none.
 			n = min(n, runs[len(runs)-1]-first%runs[len(runs)-1])
@@ -131,10 +136,18 @@ func (c *Codec) run(s, first, n int) int {
 }
 
 // encodeRun computes one run: whole units where they lie, what is left by way of a copy.
-func (c *Codec) encodeRun(run int, dst [][]byte, first int, src [][]byte, whole int) {
+func (c *Codec) encodeRun(run int, dst [][]byte, first int, src [][]byte) {
 	e := c.encoder(run, first)
+	size := len(dst[0])
+	whole := size &^ (alignment - 1)
+	if len(c.zeros) < whole {
+		c.zeros = make([]byte, whole)
+	}
 	shards := c.shards[:0]
 	for _, p := range src {
+		if p == nil {
+			p = c.zeros
+		}
 		shards = append(shards, p[:whole])
 	}
 	for _, p := range dst {
@@ -144,8 +157,7 @@ func (c *Codec) encodeRun(run int, dst [][]byte, first int, src [][]byte, whole 
 	if whole > 0 {
 		encode(e, shards)
 	}
-	rest := len(src[0]) - whole
-	if rest == 0 {
+	if whole == size {
 		return
 	}
 	if need := (len(src) + len(dst)) * alignment; cap(c.ends) < need {
@@ -155,7 +167,11 @@ func (c *Codec) encodeRun(run int, dst [][]byte, first int, src [][]byte, whole 
 		shards[i] = c.ends[i*alignment : (i+1)*alignment]
 	}
 	for i, p := range src {
-		copy(shards[i], p[whole:]) // what an earlier one left behind it is in columns of its own
+		if p == nil {
+			clear(shards[i])
+		} else {
+			copy(shards[i], p[whole:]) // what an earlier one left behind it is in columns of its own
+		}
 	}
 	encode(e, shards)
 	for i, p := range dst {
@@ -192,14 +208,49 @@ func (c *Codec) encoder(run, first int) reedsolomon.Encoder {
 	return *e
 }
 
-// Decode computes the data packets missing of a group, into dst. src has all packets of the group in their places, with the parity
-// packets parity, in this order, in the places of those that are missing. missing ascends; missing, parity and dst are of the same
-// length; all packets are. It panics when that is not so, or the numbers are not those of AppendRow, or one is there twice.
-func (c *Codec) Decode(dst [][]byte, missing []int, src [][]byte, parity []int) {
-	if len(missing) != len(dst) || len(parity) != len(dst) {
-		panic(fmt.Sprintf("fec: %d missing packets, %d parity packets, %d results", len(missing), len(parity), len(dst)))
+// Decode brings back the data packets missing of a group. src has all packets of the group in their places, with the parity packets
+// parity, in this order, in the places of those that are missing: they become what is missing. missing ascends; where consecutive
+// numbers follow each other in parity, decoding is the fastest. scratch is as many packets, to compute with. All packets are of the same
+// length, as for Encode. It panics when that is not so, or the numbers are not those of AppendRow, or one is there twice.
+func (c *Codec) Decode(src [][]byte, missing, parity []int, scratch [][]byte) {
+	c.checkDecode(src, missing, parity, scratch)
+	if len(missing) == 0 {
+		return
 	}
+	w := c.weightsOf(len(src))
+	c.solution.solve(w, missing, parity)
+	c.present, c.results = append(c.present[:0], src...), c.results[:0]
+	for _, i := range missing {
+		c.present[i] = nil
+		c.results = append(c.results, src[i])
+	}
+	// What the packets that are there have in each parity packet goes out of it; then each is a sum of nothing but missing packets,
+	for n := 0; n < len(parity); {
+		run := 1
+		for n+run < len(parity) && parity[n+run] == parity[n]+run {
+			run++
+		}
+		c.encode(scratch[n:n+run], parity[n], c.present)
+		n += run
+	}
+	for n, p := range c.results {
+		c.low.GalMulSliceXor(1, p, scratch[n])
+	}
+	// and each missing packet is a sum of these.
+	for n := 0; n < len(missing); n += maxRows {
+		results := c.results[n:min(n+maxRows, len(missing))]
+		for i := range results {
+			c.rows[i] = c.solution.appendRow(c.rows[i][:0], w, missing[n+i])
+		}
+		c.multiply(results, scratch)
+	}
+}
+
+func (c *Codec) checkDecode(src [][]byte, missing, parity []int, scratch [][]byte) {
 	c.check(len(src), 0, 0)
+	if len(missing) != len(parity) || len(missing) != len(scratch) {
+		panic(fmt.Sprintf("fec: %d missing packets, %d parity packets, %d to compute with", len(missing), len(parity), len(scratch)))
+	}
 	for n, i := range missing {
 		if i < 0 || i >= len(src) || n > 0 && i <= missing[n-1] {
 			panic(fmt.Sprintf("fec: packets %v of %d are missing", missing, len(src)))
@@ -211,32 +262,29 @@ func (c *Codec) Decode(dst [][]byte, missing []int, src [][]byte, parity []int) 
 			}
 		}
 	}
-	if len(dst) == 0 {
-		return
-	}
-	size := len(src[0])
-	checkLengths(src, size)
-	checkLengths(dst, size)
-	c.solution.solve(c.weightsOf(len(src)), missing, parity)
-	for len(dst) > 0 {
-		n := min(len(dst), maxRows)
-		for i := range n {
-			c.rows[i] = c.solution.appendRow(c.rows[i][:0], missing[i])
-		}
-		c.multiply(dst[:n], src)
-		dst, missing = dst[n:], missing[n:]
-	}
+	checkLengths(src, len(src[0]))
+	checkLengths(scratch, len(src[0]))
 }
 
-// multiply sets each of dst to the sum of src times the coefficients in rows.
+// multiply sets each of dst to the sum of src times the coefficients in rows. What is nil counts as zeros.
 func (c *Codec) multiply(dst, src [][]byte) {
+	first := true
 	for i, p := range src {
+		if p == nil {
+			continue
+		}
 		for r, out := range dst {
-			if i == 0 {
+			if first {
 				c.low.GalMulSlice(c.rows[r][i], p, out)
 			} else {
 				c.low.GalMulSliceXor(c.rows[r][i], p, out)
 			}
+		}
+		first = false
+	}
+	if first {
+		for _, out := range dst {
+			clear(out)
 		}
 	}
 }

@@ -113,7 +113,7 @@ func (e *Encoder) seal() {
 }
 
 // Prepare computes up to n parity packets from first on at once, which is faster than one by one, for Append to use; it returns how
-// many they are, 16 at most. Runs that begin at a multiple of 16, 8 or 4 are the fastest.
+// many they are, 16 at most. Runs of 16 and of 8 that begin at a multiple of that are the fastest.
 func (e *Encoder) Prepare(first, n int) int {
 	e.seal()
 	e.dst, e.first = e.dst[:0], first

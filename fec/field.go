@@ -30,14 +30,14 @@ func power(n int) byte {
 	return exp[n]
 }
 
-// point returns where the polynomial of a group is evaluated for its packet r: data packets first, parity packets behind them.
+// points are where the polynomial of a group is evaluated for its packets: data packets first, parity packets behind them.
 // RFC 3208 leaves the code open; zero first and then the powers of the generator is what OpenPGM pins it to.
-func point(r int) byte {
-	if r == 0 {
-		return 0
-	}
-	return exp[r-1]
+var points = groupPoints()
+
+func groupPoints() (p [MaxPackets]byte) {
+	copy(p[1:], exp[:])
+	return p
 }
 
 // distance returns the logarithm of the difference of two points that are not the same.
-func distance(r, s int) int { return int(log[point(r)^point(s)]) }
+func distance(r, s int) int { return int(log[points[r]^points[s]]) }

@@ -94,16 +94,16 @@ func (j *Job) Err() error { return j.err }
 // Decoder decodes Jobs: each worker has one. It holds a Codec and a group's packets, some 100 KiB for 64 packets of 1,400 octets. It is
 // not safe for concurrent use.
 type Decoder struct {
-	codec *Codec
-	rooms [][]byte
-	src   [][]byte
-	out   [][]byte
-	dst   [][]byte
+	codec   *Codec
+	rooms   [][]byte
+	blocks  [][]byte
+	src     [][]byte
+	scratch [][]byte
 }
 
 // NewDecoder returns a Decoder for groups of up to k packets.
 func NewDecoder(k Size) *Decoder {
-	return &Decoder{codec: NewCodec(int(k)), rooms: make([][]byte, k), out: make([][]byte, k)}
+	return &Decoder{codec: NewCodec(int(k)), rooms: make([][]byte, k), blocks: make([][]byte, k)}
 }
 
 // Decode brings back what the group of j lacks. Data packets that are not attached are got by load. The error is that of j.Err. Whatever
@@ -142,14 +142,12 @@ func (d *Decoder) decode(j *Job, load Load) error {
 		}
 		d.src = append(d.src, j.shape.blockOf(o, room))
 	}
-	d.dst = d.dst[:0]
+	d.scratch = d.scratch[:0]
 	for n := range j.missing {
-		d.dst = append(d.dst, fit(&d.out[n], width))
+		d.scratch = append(d.scratch, fit(&d.blocks[n], width))
 	}
-	d.codec.Decode(d.dst, j.missing, d.src, j.parity)
-	// What was computed changes places with the parity that it came from, which nobody needs any more.
+	d.codec.Decode(d.src, j.missing, j.parity, d.scratch)
 	for n, i := range j.missing {
-		d.out[n], j.blocks[n] = j.blocks[n], d.dst[n]
 		o, err := j.shape.open(j.blocks[n], j.tg+packet.SQN(i))
 		if err != nil {
 			j.rebuilt = j.rebuilt[:0]

@@ -5,87 +5,76 @@ package fec
 // systematic, says the same. So a row of it needs no matrix to be inverted, and neither does the way back: both are Lagrange's
 // interpolation, from the points that are there to the one that is not.
 
-// weights are the logarithms, modulo order, of the products of the distances of each of the first s points from the others.
-type weights []uint8
+// weights are, for each point, the logarithm, modulo order, of the product of its distances from the first size points, but for itself.
+type weights struct {
+	size int
+	of   [MaxPackets]uint8
+}
 
-func newWeights(s int) weights {
-	w := make(weights, s)
-	for i := range w {
+func newWeights(size int) *weights {
+	w := &weights{size: size}
+	for r := range w.of {
 		sum := 0
-		for m := range w {
-			if m != i {
-				sum += distance(i, m)
+		for m := range size {
+			if m != r {
+				sum += distance(r, m)
 			}
 		}
-		w[i] = uint8(sum % order)
+		w.of[r] = uint8(sum % order)
 	}
 	return w
 }
 
-// appendParityRow appends the coefficients of parity packet j of a group whose weights are w, one for each data packet.
-func (w weights) appendParityRow(row []byte, j int) []byte {
-	at := len(w) + j
-	sum := 0
-	for m := range w {
-		sum += distance(at, m)
-	}
-	for i := range w {
-		row = append(row, power(sum-distance(at, i)-int(w[i])))
+// appendParityRow appends the coefficients of parity packet j, one for each data packet.
+func (w *weights) appendParityRow(row []byte, j int) []byte {
+	at := w.size + j
+	for i := range w.size {
+		row = append(row, power(int(w.of[at])-distance(at, i)-int(w.of[i])))
 	}
 	return row
 }
 
-// solution is how the packets that a group lacks follow from those that are there.
+// solution is how the packets that a group lacks follow from parity packets, once the data packets that are there were taken out of these.
 type solution struct {
-	points  []int   // of what is there: data packets in their places, parity packets in the places of missing ones
-	weights []uint8 // as above, over points
+	missing []int // points
+	parity  []int
+	weights []int // of the points of parity, over all that are there
 }
 
-// solve prepares s for a group whose weights are w, of which the data packets missing, ascending, are not there and the parity packets
-// parity, as many, are. It costs len(w)·len(missing), where to invert a matrix would cost the cube of len(w).
-func (s *solution) solve(w weights, missing, parity []int) {
-	s.points, s.weights = s.points[:0], s.weights[:0]
-	n := 0
-	for i := range w {
-		p := i
-		if n < len(missing) && missing[n] == i {
-			p = len(w) + parity[n]
-			n++
-		}
-		s.points = append(s.points, p)
+// solve prepares s for a group with the weights w of which the data packets missing are not there, and the parity packets parity, as many,
+// are. It costs the square of their number, where to invert a matrix would cost the cube of w.size.
+func (s *solution) solve(w *weights, missing, parity []int) {
+	s.missing, s.parity, s.weights = append(s.missing[:0], missing...), s.parity[:0], s.weights[:0]
+	for _, j := range parity {
+		s.parity = append(s.parity, w.size+j)
 	}
-	for i, p := range s.points {
-		sum := 0
-		if p == i { // what is missing goes out of the product, what is there instead comes in
-			sum = int(w[i])
-			for _, m := range missing {
-				sum -= distance(i, m)
-			}
-			for _, j := range parity {
-				sum += distance(i, len(w)+j)
-			}
-		} else {
-			for _, q := range s.points {
-				if q != p {
-					sum += distance(p, q)
-				}
-			}
-		}
-		if sum %= order; sum < 0 {
-			sum += order
-		}
-		s.weights = append(s.weights, uint8(sum))
+	for _, p := range s.parity {
+		s.weights = append(s.weights, s.weight(w, p))
 	}
 }
 
-// appendRow appends the coefficients of the missing data packet i, one for each packet that is there.
-func (s *solution) appendRow(row []byte, i int) []byte {
-	sum := 0
-	for _, p := range s.points {
-		sum += distance(i, p)
+// weight is the logarithm, modulo order, of the product of the distances of the point p from all that are there, but for itself: from w, what is
+// missing goes out, and what is there instead comes in.
+func (s *solution) weight(w *weights, p int) int {
+	sum := int(w.of[p])
+	for _, m := range s.missing {
+		if m != p {
+			sum -= distance(p, m)
+		}
 	}
-	for n, p := range s.points {
-		row = append(row, power(sum-distance(i, p)-int(s.weights[n])))
+	for _, q := range s.parity {
+		if q != p {
+			sum += distance(p, q)
+		}
+	}
+	return sum % order
+}
+
+// appendRow appends the coefficients of the missing data packet i, one for each parity packet.
+func (s *solution) appendRow(row []byte, w *weights, i int) []byte {
+	sum := s.weight(w, i)
+	for n, p := range s.parity {
+		row = append(row, power(sum-distance(i, p)-s.weights[n]))
 	}
 	return row
 }

@@ -53,7 +53,7 @@ func TestParityIsOpenPGMs(t *testing.T) {
 	}
 }
 
-// openPGMSpeed returns how many nanoseconds OpenPGM takes for h parity packets, and to bring back h data packets from them.
+// openPGMSpeed returns how many nanoseconds OpenPGM takes for h parity packets, and to bring back h data packets from them, at its best.
 func openPGMSpeed(t testing.TB, program string, k, h, size int) (encode, decode float64) {
 	t.Helper()
 	out, err := exec.Command(program, "speed", strconv.Itoa(k), strconv.Itoa(h), strconv.Itoa(size)).Output()
