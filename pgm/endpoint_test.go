@@ -68,6 +68,7 @@ func TestParseEndpointErrors(t *testing.T) {
 		"239.192.0.1,[2001:db8::1]:7500":       "the source 2001:db8::1 and the group 239.192.0.1 are not of one address family",
 		"239.192.0.1%eth0:7500":                `is not an IP address`,
 		"eth1;[ff02::77%eth0]:7500":            "the interface is eth1, but the zone of the group is eth0: write one of them",
+		"[ff32::77%eth0],[fe80::1%eth1]:7500":  "the zone of the source is eth1, but that of the group is eth0",
 		"239.1.1.1;239.192.0.1:7500":           "interface 239.1.1.1 is a multicast address",
 		"../eth0;239.192.0.1:7500":             `interface "../eth0" is neither a name nor an address`,
 		"eth0\n;239.192.0.1:7500":              `is neither a name nor an address`,
