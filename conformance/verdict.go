@@ -83,6 +83,9 @@ func (v *Verdict) Count(clause string) uint64 {
 // WriteJSON writes the verdict as one line of JSON.
 func (v *Verdict) WriteJSON(w io.Writer) error { return json.NewEncoder(w).Encode(v) }
 
+// maxWritten is how many sessions a reader is told of; the JSON has them all.
+const maxWritten = 100
+
 // WriteText writes the verdict for a reader: sessions, findings, tally, and what was not judged.
 func (v *Verdict) WriteText(w io.Writer) error {
 	var b strings.Builder
@@ -91,8 +94,11 @@ func (v *Verdict) WriteText(w io.Writer) error {
 		fmt.Fprintf(&b, ", %v", v.Last.Sub(v.First).Round(time.Microsecond))
 	}
 	b.WriteByte('\n')
-	for _, s := range v.Sessions {
-		s.write(&b)
+	for i := range v.Sessions[:min(len(v.Sessions), maxWritten)] {
+		v.Sessions[i].write(&b)
+	}
+	if more := len(v.Sessions) - maxWritten; more > 0 {
+		fmt.Fprintf(&b, "and %d further sessions\n", more)
 	}
 	for _, f := range v.Findings {
 		fmt.Fprintf(&b, "packet %d, %s: [%s] %s: %s\n    %s\n", f.Packet, f.TSI, f.Clause, f.Level, f.Seen, f.Demanded)

@@ -295,7 +295,11 @@ func (in *inbox) Lost(first, last packet.SQN) {
 	for s := first; ; {
 		p := in.layout.find(s)
 		if p == nil || !p.objects {
-			if !in.all {
+			switch {
+			case in.all:
+			case in.anew && len(in.segments) == 0: // nothing says that there should have been one
+				in.spoil(ErrNotTransfer)
+			default:
 				in.spoil(fmt.Errorf("%w: a record", ErrLost))
 			}
 			return

@@ -20,7 +20,7 @@ type Loop interface {
 
 // Replay receives files from what was recorded of their sessions, as Receive does from a group: with the same code from the engine's sinks
 // on. Open makes the loop that is to drive the engine, whose sessions get their sinks from accept; what accept returns may be a pgm.Flusher.
-// When accept is called, what was delivered before it must have been flushed: it waits for sessions that have ended, if there are many.
+// When accept is called, what was delivered before it must have been flushed: it waits for the conclusion of sessions that have ended.
 //
 // What was recorded cannot be asked for anything again, so all of it is used and nothing of what earlier runs have left: a file of the same
 // name is replaced once the new one is verified. Replay returns when the loop is done. Of the options, Once and Timeout do not count.
@@ -61,14 +61,10 @@ func (s *Summary) outcome() error {
 	return first
 }
 
-// clear makes room, if there are as many sessions as may be, by waiting for the conclusion of those that have ended. A loop that replays is
-// faster than what is done with what it delivers.
+// clear waits for the conclusion of the sessions that have ended. A loop that replays is faster than what is done with what it delivers, and
+// what ended before another session began may be of the same files.
 func (r *receiving) clear() {
-	sessions := r.sessions()
-	if len(sessions) < maxTransfers {
-		return
-	}
-	for _, j := range sessions {
+	for _, j := range r.sessions() {
 		if j.in.ended {
 			<-j.in.concluded
 			r.leave(j)
