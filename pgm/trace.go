@@ -14,7 +14,7 @@ type Traced struct {
 	From, To netip.AddrPort // the ports are those of UDP, 0 if there is none
 	UDP      bool           // inside UDP; otherwise IP protocol 113
 	TTL      int            // time to live or hop limit of what was sent; 0 of what was received, where it is not known
-	Alert    bool           // sent with IP Router Alert
+	Alert    bool           // sent with IP Router Alert; not known of what was received
 	Data     []byte         // the packet, from its fixed header on; valid during the call only
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gopgm/gopgm/pcap"
 	"github.com/gopgm/gopgm/pgm"
+	"github.com/gopgm/gopgm/pgm/packet"
 )
 
 // CheckCapture reports what is wrong with the value of the flag --capture, which was given or not.
@@ -24,7 +25,8 @@ func CheckCapture(path string, given bool) error {
 	return nil
 }
 
-// Capture writes what a session sends and receives to a file, as pcapng. The session never waits for the file: what a slow disk does not take in
+// Capture writes what a session sends and receives to a file, as pcapng. Its frames are IP packets whose headers are made up from what the
+// session knows, and presume tells the rest. The session never waits for the file: what a slow disk does not take in
 // time is left out and counted.
 type Capture struct {
 	path string
@@ -111,9 +113,23 @@ func (k *chunk) add(t *pgm.Traced) {
 	}
 	at := len(k.arena)
 	k.arena = append(k.arena, t.Data...)
-	k.packets = append(k.packets, pcap.Packet{
+	p := pcap.Packet{
 		Time: t.Time, Src: bare(t.From), Dst: bare(t.To), TTL: t.TTL, RouterAlert: t.Alert, UDP: t.UDP, Data: k.arena[at:],
-	})
+	}
+	if !t.Sent && p.Dst.Addr().IsMulticast() && len(t.Data) >= packet.HeaderLen {
+		presume(&p)
+	}
+	k.packets = append(k.packets, p)
+}
+
+// presume fills in what a socket does not tell of a multicast packet that it received, as RFC 3208 demands it: so it is not held against who
+// sent it.
+func presume(p *pcap.Packet) {
+	t := packet.Type(p.Data[4] & 0x0f)
+	if t.IsUpstream() {
+		p.TTL = 1 // what receivers say to each other stays on their link [6.3-24], [13.5-02]
+	}
+	p.RouterAlert = !p.UDP && t.RouterAlert()
 }
 
 // bare returns an address as an IP header has it.

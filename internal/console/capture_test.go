@@ -66,7 +66,7 @@ func TestCaptureHasWhatWasTraced(t *testing.T) {
 	}
 	ask := spm.AppendRequest(nil, packet.TSI{GSI: packet.GSI{1, 2, 3, 4, 5, 6}, Port: 1}, 7500)
 	c.Trace(pgm.Traced{
-		Time: time.Unix(1_900_000_100, 0), Data: ask, Alert: true, TTL: 3,
+		Time: time.Unix(1_900_000_100, 0), Sent: true, Data: ask, Alert: true, TTL: 3,
 		From: netip.MustParseAddrPort("[fe80::1%lo]:0"), To: netip.MustParseAddrPort("[ff02::7%lo]:0"),
 	})
 	written, dropped, err := c.Close()
@@ -96,6 +96,32 @@ func TestCaptureHasWhatWasTraced(t *testing.T) {
 	}
 	if err := r.Read(&p); err != nil || p.UDP || !p.RouterAlert || p.Src.Addr() != netip.MustParseAddr("fe80::1") || !bytes.Equal(p.Data, ask) {
 		t.Errorf("the last packet is %+v, %v", p, err)
+	}
+}
+
+// What a socket does not tell of what it received is as the RFC demands it, so that nobody is blamed for it.
+func TestCapturePresumesTheBest(t *testing.T) {
+	d := new(disk)
+	c, err := newCapture("capture", d, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, source := netip.MustParseAddrPort("239.192.77.71:0"), netip.MustParseAddrPort("192.0.2.1:0")
+	tsi := packet.TSI{GSI: packet.GSI{1, 2, 3, 4, 5, 6}, Port: 1}
+	path := spm.Packet{SQN: 1, Trail: 1, Path: source.Addr()}.Append(packet.Downstream(packet.TypeSPM, tsi, 7500).Append(nil))
+	packet.Seal(path)
+	c.Trace(pgm.Traced{Time: time.Unix(1, 0), From: source, To: group, Data: path})
+	c.Trace(pgm.Traced{Time: time.Unix(2, 0), From: source, To: group, Data: spm.AppendRequest(nil, tsi, 7500)})
+	if _, _, err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := pcap.Open(&d.Buffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p, q pcap.Packet
+	if err := errors.Join(r.Read(&p), r.Read(&q)); err != nil || !p.RouterAlert || q.RouterAlert || q.TTL != 1 {
+		t.Errorf("%+v, %+v, %v", p, q, err)
 	}
 }
 
