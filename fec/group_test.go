@@ -134,7 +134,7 @@ func TestRoundsRepeatNoParityUntilAllWereSent(t *testing.T) {
 			}
 		}
 	})
-	if got := RoundIndex(1<<40, 3, 7, 250); got < 0 || got >= 250 {
+	if got := RoundIndex(1<<30, 3, 7, 250); got < 0 || got >= 250 {
 		t.Errorf("a late round has the parity packet %d", got)
 	}
 }
