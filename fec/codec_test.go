@@ -168,7 +168,11 @@ func TestAnyKOfNBringBackTheRest(t *testing.T) {
 				parity[n] = first + n
 			}
 		}
-		checkRepair(t, NewCodec(k), randomPackets(r, s, size), missing, parity)
+		c := NewCodec(k)
+		if k+16 <= MaxPackets { // another group, which leaves nothing behind
+			c.Encode(randomPackets(r, 16, size), 0, randomPackets(r, k, size))
+		}
+		checkRepair(t, c, randomPackets(r, s, size), missing, parity)
 	})
 }
 
