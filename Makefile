@@ -3,6 +3,7 @@
 # make build   the programs, into bin/
 # make bench   the benchmarks of the packages (BENCH=regexp)
 # make fuzz    every fuzz target for FUZZTIME
+# make interop every combination with OpenPGM and ZeroMQ, between network namespaces; root
 # make lab     throughput between network namespaces; root (LAB="flags": make lab LAB=--help)
 # make clean   what these made
 
@@ -11,7 +12,7 @@ BENCH ?= .
 FUZZTIME ?= 30s
 LAB ?=
 
-.PHONY: build demo test bench fuzz lab clean
+.PHONY: build demo test bench fuzz interop lab clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -27,6 +28,9 @@ bench:
 
 fuzz:
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh scripts/fuzz.sh
+
+interop:
+	GOPGM_INTEROP=full $(GO) test -count=1 -v ./conformance/interop
 
 lab:
 	$(GO) run ./internal/lab $(LAB)

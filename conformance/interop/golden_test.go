@@ -133,7 +133,9 @@ func (s *sink) Data(d receiver.Data) bool {
 	return true
 }
 
-func (s *sink) Lost(first, last packet.SQN) { s.err = fmt.Errorf("packets %d to %d are lost", first, last) }
+func (s *sink) Lost(first, last packet.SQN) {
+	s.err = fmt.Errorf("packets %d to %d are lost", first, last)
+}
 
 func (s *sink) End(reason receiver.End, _ packet.Reset) { s.end, s.ended = reason, true }
 
