@@ -49,7 +49,11 @@ func (n *narrator) observe(e transfer.Event) {
 	case transfer.Listening:
 		say("listening on %v for files to put beneath %s", n.o.endpoint, console.Visible(n.o.dir))
 	case transfer.Began:
-		text := fmt.Sprintf("receiving %s, %s, from %s", console.Entries(e.Objects), console.FormatSize(e.Total), e.Peer)
+		verb := "receiving"
+		if n.o.replay != "" {
+			verb = "restoring"
+		}
+		text := fmt.Sprintf("%s %s, %s, from %s", verb, console.Entries(e.Objects), console.FormatSize(e.Total), e.Peer)
 		if e.Resumed > 0 {
 			text += fmt.Sprintf("; %s of it are here from before", console.FormatSize(e.Resumed))
 		}

@@ -94,7 +94,7 @@ func TestReplayRestoresFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time, all of it is there already
-		project(t, capture, "--dir", dir).expect(t, 0, "", "receiving 3 files", "big: complete, 976.6 KiB, digest right")
+		project(t, capture, "--dir", dir).expect(t, 0, "", "restoring 3 files", "big: complete, 976.6 KiB, digest right")
 		for name, want := range files {
 			if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s: %d octets, %v; want %d", name, len(got), err, len(want))
