@@ -77,6 +77,9 @@ func (s *Session) TSI() packet.TSI { return s.tsi }
 // Source returns the network address that the source's packets come from.
 func (s *Session) Source() netip.AddrPort { return s.from }
 
+// Heard returns when a packet of the session was heard last: data, whether it could be delivered or not, or an SPM.
+func (s *Session) Heard() time.Time { return s.heard }
+
 // Window returns the oldest packet of the session that can still be received and the newest known to have been sent; ok is false
 // before the first SPM or data.
 func (s *Session) Window() (trail, lead packet.SQN, ok bool) { return s.trail, s.lead, s.started }
