@@ -90,11 +90,20 @@ func (m *Member) HandleLost(now time.Time, from ID) {
 	}
 }
 
+// HandleEnd says that nothing more can come of an incarnation, whatever it says.
+func (m *Member) HandleEnd(now time.Time, from ID) {
+	m.tick(now)
+	if p := m.peers[from]; p != nil && !m.over {
+		p.away = true
+		p.joining = false
+	}
+}
+
 // lost notes that something of p will never come. What p sends in this view is of no use from then on: the next view brings what is
 // missing, from whoever has it, and begins anew. A member of which something is lost again and again counts as out of reach.
 func (m *Member) lost(p *peer) {
 	switch {
-	case m.view == nil && m.offered != nil:
+	case m.view == nil && m.invited != 0:
 		m.end(Broken, m.c.ID) // it may have been of the view to come
 	case m.view == nil, p.rank < 0 && (m.ballot == nil || !m.ballot.invited(p.id)):
 		// What one of two says before they are in a view is said again.

@@ -142,6 +142,8 @@ func (m *Member) freeze(now time.Time) {
 			m.follow(nil)
 		}
 	}
+	m.advertise()
+	m.advertised[m.rank] = m.streams[m.rank].received
 	m.frozen, m.blockedAt, m.resent = true, now, 0
 	m.tell(Event{Kind: Blocked})
 }
@@ -168,8 +170,8 @@ func (m *Member) handlePrepare(now time.Time, p *peer, r *reader) error {
 	id := ballotID{round, p.id}
 	switch {
 	case m.view == nil:
-		if !slices.Contains(joiners, m.c.ID) || m.gone {
-			return nil
+		if !slices.Contains(joiners, m.c.ID) || m.gone || base.Counter+1 < m.invited {
+			return nil // not for this process, or by one that does not know that the group went on
 		}
 		if base == (ViewID{}) {
 			if !m.mayFound(p) || id.less(m.promised) {
@@ -177,6 +179,9 @@ func (m *Member) handlePrepare(now time.Time, p *peer, r *reader) error {
 			}
 			m.promised, m.foundedBy, m.offered = id, m.t, nil
 			m.ballot = nil
+		}
+		if m.invitedAt = m.t; m.invited != base.Counter+1 {
+			m.invited, m.future, m.futureSize = base.Counter+1, nil, 0
 		}
 	case base != m.view.ID || p.rank < 0 || m.decided != nil:
 		return ErrStale

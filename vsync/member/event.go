@@ -97,6 +97,9 @@ func (m *Member) PollEvent() (e Event, ok bool) {
 	return e, ok
 }
 
+// HasEvent reports whether PollEvent has one.
+func (m *Member) HasEvent() bool { return m.pieces.n > 0 || m.pending == nil && m.events.n > 0 }
+
 // tell makes e the newest event.
 func (m *Member) tell(e Event) {
 	if e.Kind == Viewed || e.Kind == Blocked {

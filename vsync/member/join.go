@@ -65,6 +65,9 @@ func (m *Member) mayFound(p *peer) bool {
 
 // look founds a group, if this process is the first of those who look for one and nobody has come for a while.
 func (m *Member) look(now time.Time) {
+	if m.t-m.invitedAt > 20*joinLate {
+		m.invited, m.future, m.futureSize = 0, nil, 0 // nothing came of it
+	}
 	if b := m.ballot; b != nil {
 		if m.t-b.since > 5*joinLate {
 			m.ballot = nil // somebody does not answer any more
@@ -79,7 +82,7 @@ func (m *Member) look(now time.Time) {
 	if group || ids[0] != m.c.ID || len(ids) < m.c.Expect || len(ids) > MaxMembers {
 		return
 	}
-	m.foundedBy = m.t
+	m.foundedBy, m.invited, m.invitedAt = m.t, 1, m.t
 	m.start(now, m.promised.round+1, ids)
 }
 

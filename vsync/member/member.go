@@ -54,6 +54,8 @@ type Member struct {
 	installed  time.Duration
 	future     []early // what came of the next view before its time
 	futureSize int
+	invited    uint64 // the counter of the view that this member may begin with,
+	invitedAt  time.Duration
 	before     *past // the view before, while somebody may need it
 
 	// The agreement on the next view; see ballot.go.
@@ -157,6 +159,14 @@ func (m *Member) Send(now time.Time, p []byte) (number uint64, err error) {
 	return m.out.number, nil
 }
 
+// Ready reports whether Send would take a small message, or never will: whoever waits to send should try.
+func (m *Member) Ready() bool {
+	if m.over {
+		return true
+	}
+	return m.view != nil && m.pending == nil && m.seen && !m.frozen && !m.gone && (!m.c.Strict || m.unseen == 0) && m.out.octets <= m.c.SendBuffer/2
+}
+
 // room returns how many octets of messages a batch takes.
 func (m *Member) room() int { return m.c.Batch - batchHeader - 12*len(m.ranks) }
 
@@ -224,11 +234,7 @@ func (m *Member) HandlePacket(now time.Time, from ID, p []byte) error {
 	}
 	m.heard(s)
 	if m.over {
-		if h.view == m.farewell.base && m.t-s.told > 2*retry {
-			s.told = m.t
-			m.announce(m.farewell)
-		}
-		return nil
+		return m.linger(s, &h, body)
 	}
 	if h.settings != m.settings {
 		m.stats.Foreign++
@@ -305,7 +311,7 @@ func (m *Member) keepEarly(s *peer, e early) error {
 // handleData takes a batch.
 func (m *Member) handleData(s *peer, h *header, p []byte) error {
 	if m.view == nil || h.view != m.view.ID {
-		if m.view == nil && m.offered != nil || m.view != nil && h.view.Counter == m.view.ID.Counter+1 && h.group == m.view.Group {
+		if m.view == nil && m.invited == h.view.Counter || m.view != nil && h.view.Counter == m.view.ID.Counter+1 && h.group == m.view.Group {
 			return m.keepEarly(s, early{s.id, h.view, kindData, p})
 		}
 		return ErrStale
@@ -442,7 +448,7 @@ func (m *Member) PollTransmit(now time.Time) []byte {
 		m.control = append(m.control[:0], m.control[1:]...)
 		return p
 	}
-	if m.view == nil || m.over {
+	if m.view == nil {
 		if !m.over && m.t >= m.aliveAt {
 			return m.alive()
 		}
@@ -455,6 +461,9 @@ func (m *Member) PollTransmit(now time.Time) []byte {
 	if m.sent < own.received {
 		m.sent++
 		return own.at(m.sent).buf
+	}
+	if m.over {
+		return nil
 	}
 	if !m.frozen {
 		if len(m.out.queue) > 0 && own.kept >= m.c.Window {
@@ -479,12 +488,15 @@ func (m *Member) PollTransmit(now time.Time) []byte {
 
 // Wants reports whether PollTransmit has something now; it may err on the side of yes.
 func (m *Member) Wants() bool {
-	if len(m.control) > 0 || len(m.resends) > 0 || m.ackWanted {
+	if len(m.control) > 0 || len(m.resends) > 0 {
 		return true
 	}
-	if m.view == nil || m.over {
+	if !m.over && (m.ackWanted || m.t >= m.aliveAt) {
+		return true
+	}
+	if m.view == nil {
 		return false
 	}
 	own := &m.streams[m.rank]
-	return m.sent < own.received || !m.frozen && (len(m.out.queue) > 0 && own.kept < m.c.Window || m.ordersWait()) || len(m.gifts) > 0
+	return m.sent < own.received || !m.over && !m.frozen && (len(m.out.queue) > 0 && own.kept < m.c.Window || m.ordersWait()) || !m.over && len(m.gifts) > 0
 }

@@ -19,7 +19,8 @@ type network struct {
 	procs []*process
 
 	delay, jitter time.Duration
-	loss          float64 // of packets that are repaired
+	talkEnd       time.Duration // nobody sends after that
+	loss          float64       // of packets that are repaired
 	repair        time.Duration
 }
 

@@ -222,7 +222,7 @@ func (p *process) take(e *Event) {
 			p.note(r)
 			answer = answer || p.n.rng.Float64() < p.eager
 		}
-		if answer {
+		if answer && p.n.now < p.n.talkEnd {
 			p.send()
 		}
 	case Requested:

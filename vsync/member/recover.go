@@ -165,6 +165,21 @@ func (m *Member) handleOut(p *peer, h *header, r *reader) error {
 	return ErrStale
 }
 
+// linger does for the others what a member that has left can still do: say what was decided last, and send again what it has.
+func (m *Member) linger(p *peer, h *header, body []byte) error {
+	switch {
+	case h.kind == kindNeed:
+		return m.handleNeed(&reader{p: body})
+	case h.group != m.view.Group || m.t-p.told < 2*retry:
+	case h.view == m.farewell.base:
+		p.told = m.t
+		m.announce(m.farewell)
+	case h.view.Counter < m.farewell.base.Counter:
+		m.expel(p, Unknown)
+	}
+	return nil
+}
+
 // place notes where a packet's sender says that it is, and reports whether the packet concerns this member.
 func (m *Member) place(p *peer, h *header, body []byte) bool {
 	p.group, p.view = h.group, h.view

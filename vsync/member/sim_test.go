@@ -52,6 +52,7 @@ func (s *schedule) play() {
 		at := time.Duration(rng.Int64N(int64(80 * time.Millisecond)))
 		n.at(at, func() { s.join() })
 	}
+	n.talkEnd = s.faults + 500*time.Millisecond
 	pace := time.Duration(2+rng.IntN(30)) * time.Millisecond
 	var talk func()
 	talk = func() {
@@ -60,7 +61,7 @@ func (s *schedule) play() {
 				p.do(p.send)
 			}
 		}
-		if n.now < s.faults+500*time.Millisecond {
+		if n.now < n.talkEnd {
 			n.at(n.now+pace, talk)
 		}
 	}

@@ -145,7 +145,7 @@ func (m *Member) handleState(p *peer, r *reader) error {
 		return ErrMalformed
 	}
 	if t == nil || t.from != p.id || t.since != since || t.spoiled {
-		if m.view == nil && m.offered != nil || m.view != nil && since == m.view.ID.Counter+1 {
+		if m.view == nil && m.invited == since || m.view != nil && since == m.view.ID.Counter+1 {
 			return m.keepEarly(p, early{p.id, ViewID{Counter: since}, kindState, whole})
 		}
 		return ErrStale

@@ -108,8 +108,12 @@ func (m *Member) settle() {
 }
 
 // advertise brings up to date what this member says that it has: all of it, unless its program is so far behind that the others had better
-// wait. They keep what it does not advertise, and their windows fill.
+// wait. They keep what it does not advertise, and their windows fill. What comes after this member has said, in phase one, what it has,
+// may not be in the cut: if it were advertised, others would take it for safe.
 func (m *Member) advertise() {
+	if m.frozen {
+		return
+	}
 	limit := m.c.Backlog
 	if m.pending != nil {
 		limit = m.c.StateBacklog
