@@ -57,7 +57,7 @@ type arrival struct {
 
 // A measured rate rests on at least so many packets, and so much time.
 const (
-	leastPackets = 12
+	leastPackets = 6
 	leastWindow  = 3 * time.Millisecond
 )
 

@@ -59,6 +59,7 @@ type Auto struct {
 	misses  int // timeouts in a row
 
 	round     uint32 // the probe whose echo ends the round
+	roundFrom uint64 // packets sent before it began
 	roundPeak time.Duration
 	roundBusy bool      // all of the rate was used
 	roundBad  bool      // something was congested
@@ -109,12 +110,13 @@ const (
 	slowestSpacing            = 100 * time.Millisecond
 	quietSpacing              = time.Second // when nobody answers
 	quietAfter                = 50          // probes without an answer
-	// idleAfter is after how long without data no more probes are sent.
+	// idleAfter is after how long without data, at least, no more probes are sent.
 	idleAfter = 200 * time.Millisecond
 	// leastRTT is the shortest round trip that the window is divided by. What is shorter is mostly the noise of schedulers.
 	leastRTT = 2 * time.Millisecond
 	// leastTimeout is the least time after which a report is overdue.
 	leastTimeout = 200 * time.Millisecond
+	mostTimeout  = 1500 * time.Millisecond // whatever round trip a receiver makes believe
 	firstTimeout = time.Second
 	// entryAge is for how long a receiver that says nothing matters.
 	entryAge = 3 * time.Second
@@ -171,7 +173,7 @@ func (a *Auto) Stamp(time.Time) (Data, bool) { return Data{}, false }
 // Sent counts what leaves.
 func (a *Auto) Sent(now time.Time, _ packet.Type, _ packet.SQN, packets, octets int) {
 	a.begin(now)
-	if idle := now.Sub(a.busy); idle > idleAfter && !a.busy.IsZero() {
+	if idle := now.Sub(a.busy); idle > a.pause() && !a.busy.IsZero() {
 		a.resume(now, idle)
 	}
 	a.busy = now
@@ -190,12 +192,17 @@ func (a *Auto) resume(now time.Time, idle time.Duration) {
 	a.next = now
 	a.timeout = time.Time{}
 	a.hold, a.misses = false, 0
-	if idle > time.Second {
+	if idle > max(a.pause(), time.Second) {
 		initial := float64(a.c.Initial)
 		a.rate = max(min(a.rate, initial), a.rate*math.Exp2(-idle.Seconds()/2))
 		a.restart()
 		a.bound()
 	}
+}
+
+// pause is the time without data after which there are none, rather than the rate being low.
+func (a *Auto) pause() time.Duration {
+	return max(idleAfter, time.Duration(4*float64(a.c.Packet)/a.rate*float64(time.Second)))
 }
 
 // restart looks for the rate of the network again, from where it is.
@@ -205,7 +212,7 @@ func (a *Auto) restart() {
 
 // ProbeAt returns when the next SPM with a probe is due: none while no data are sent.
 func (a *Auto) ProbeAt() time.Time {
-	if !a.begun || a.next.Sub(a.busy) > max(idleAfter, 2*a.spacing()) {
+	if !a.begun || a.next.Sub(a.busy) > max(a.pause(), 2*a.spacing()) {
 		return time.Time{}
 	}
 	return a.next
@@ -255,7 +262,7 @@ func (a *Auto) current() *entry {
 // patience is for how long a report may stay out.
 func (a *Auto) patience() time.Duration {
 	if e := a.current(); e != nil && e.srtt > 0 {
-		return max(4*e.srtt+4*a.spacing(), leastTimeout)
+		return min(max(4*e.srtt+4*a.spacing(), leastTimeout), mostTimeout)
 	}
 	return firstTimeout
 }
@@ -313,9 +320,20 @@ func (a *Auto) constrain(now time.Time, e *entry) {
 	limit := float64(e.last.Limit) * RateUnit
 	if limit > 0 && (a.limit == 0 || limit <= a.limit || now.After(a.limitUntil)) {
 		a.limit, a.limitUntil = limit, now.Add(entryAge)
-	} else if a.limit > 0 && now.After(a.limitUntil) {
-		a.limit = 0
+	} else {
+		a.release(now)
 	}
+}
+
+// release forgets a limit that nobody has repeated lately. What the network takes beyond it is not known.
+func (a *Auto) release(now time.Time) {
+	if a.limit == 0 || !now.After(a.limitUntil) {
+		return
+	}
+	if a.rate >= 0.9*max(a.limit, float64(a.c.Floor)) && a.rate <= 1.1*max(a.limit, float64(a.c.Floor)) {
+		a.restart()
+	}
+	a.limit = 0
 }
 
 // consider makes a receiver the acker if it is worse off than the one that is.
@@ -347,7 +365,7 @@ func (a *Auto) appoint(now time.Time, i int) {
 		a.restart()
 	}
 	a.calm, a.last = 0, now
-	a.round = a.probes.count
+	a.round, a.roundFrom = a.probes.count, a.packets
 	a.roundPeak, a.roundBusy, a.roundBad = 0, true, false
 	a.stats.Elections++
 }
@@ -362,13 +380,11 @@ func (a *Auto) elect(now time.Time) {
 
 // HandleTimeout slows down when no report comes in time, and has a new acker elected the second time.
 func (a *Auto) HandleTimeout(now time.Time) {
-	if a.limit > 0 && now.After(a.limitUntil) {
-		a.limit = 0
-	}
+	a.release(now)
 	if a.timeout.IsZero() || now.Before(a.timeout) {
 		return
 	}
-	if now.Sub(a.busy) > idleAfter { // nothing was sent that could be answered
+	if now.Sub(a.busy) > a.pause() { // nothing was sent that could be answered
 		a.timeout = time.Time{}
 		return
 	}

@@ -36,12 +36,12 @@ func (a *Auto) control(now time.Time, e *entry, s *sample) {
 			a.rate = min(a.rate, (1+mostGrowth)*a.measured)
 		}
 	}
-	if int32(s.probe.number-a.round) >= 0 {
+	if int32(s.probe.number-a.round) >= 0 && (a.phase != starting || s.probe.packets-a.roundFrom >= 2*leastPackets) {
 		a.endRound(now, e)
 	}
 	a.bound()
 	if a.phase == cruising { // a window that the bounds keep from being used says nothing, and must not grow
-		a.window.w = min(a.window.w, 1.25*a.rate*a.rtt.Seconds()/float64(a.c.Packet))
+		a.window.w = min(a.window.w, max((1+mostGrowth)*a.rate*a.rtt.Seconds()/float64(a.c.Packet), 1))
 	}
 }
 
@@ -77,7 +77,7 @@ func (a *Auto) endRound(now time.Time, e *entry) {
 	case a.roundBusy:
 		a.calm++
 	}
-	a.round = a.probes.count
+	a.round, a.roundFrom = a.probes.count, a.packets
 	a.roundPeak, a.roundBusy, a.roundBad = 0, true, false
 }
 

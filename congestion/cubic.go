@@ -22,7 +22,7 @@ const (
 	cubicC = 0.4
 	// A decrease that just empties the queue leaves the network busy. It is no deeper than CUBIC's, and not so shallow that a flow
 	// which comes later waits long for its share.
-	leastBeta, mostBeta = 0.75, 0.85
+	leastBeta, mostBeta = 0.72, 0.83
 	cubicBeta           = 0.7
 	// mostGrowth is by how much a window grows in a round trip at most.
 	mostGrowth = 0.25
@@ -87,7 +87,8 @@ func (c *cubic) lift(w float64) {
 		c.peak, c.age, c.k = w, 0, 0
 		return
 	}
-	// Go on from the place of the curve where the window is w.
-	c.plan()
+	// The decrease turned out to be smaller, so growth must be slower, as if it had been so from the beginning.
+	c.beta = min(max(c.beta, w/c.peak), nearPeak)
 	c.age = 0
+	c.plan()
 }

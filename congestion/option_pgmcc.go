@@ -39,7 +39,7 @@ func DataLen(a netip.Addr) int { return 8 + packet.NLALen(a) }
 
 // ParseData reads OPT_PGMCC_DATA.
 func ParseData(o packet.Option) (d Data, err error) {
-	d.Timestamp, d.Acker, err = parseStamped(o, "OPT_PGMCC_DATA", "ACKER NLA")
+	d.Timestamp, d.Acker, err = parseStamped(o, "OPT_PGMCC_DATA length", "OPT_PGMCC_DATA ACKER NLA")
 	return d, err
 }
 
@@ -70,20 +70,20 @@ func EchoLen(a netip.Addr) int { return 8 + packet.NLALen(a) }
 
 // ParseEcho reads OPT_PGMCC_FEEDBACK.
 func ParseEcho(o packet.Option) (e Echo, err error) {
-	if e.Timestamp, e.Receiver, err = parseStamped(o, "OPT_PGMCC_FEEDBACK", "Receiver NLA"); err == nil {
+	if e.Timestamp, e.Receiver, err = parseStamped(o, "OPT_PGMCC_FEEDBACK length", "OPT_PGMCC_FEEDBACK NLA"); err == nil {
 		e.Loss = binary.BigEndian.Uint16(o.Body[6:])
 	}
 	return e, err
 }
 
 // parseStamped reads a timestamp and the NLA behind it, which end the option.
-func parseStamped(o packet.Option, option, field string) (stamp uint32, a netip.Addr, err error) {
+func parseStamped(o packet.Option, length, field string) (stamp uint32, a netip.Addr, err error) {
 	if len(o.Body) != 4+8 && len(o.Body) != 4+20 {
-		return 0, a, &packet.Error{Type: packet.NoType, Field: option + " length", Offset: 1, Err: packet.ErrOption}
+		return 0, a, &packet.Error{Type: packet.NoType, Field: length, Offset: 1, Err: packet.ErrOption}
 	}
-	a, rest, err := packet.ParseNLA(o.Body[4:], packet.NoType, option+" "+field, 8)
+	a, rest, err := packet.ParseNLA(o.Body[4:], packet.NoType, field, 8)
 	if err == nil && len(rest) > 0 {
-		err = &packet.Error{Type: packet.NoType, Field: option + " length", Offset: 1, Err: packet.ErrOption}
+		err = &packet.Error{Type: packet.NoType, Field: length, Offset: 1, Err: packet.ErrOption}
 	}
 	return binary.BigEndian.Uint32(o.Body), a, err
 }
