@@ -146,7 +146,7 @@ func (g *Group) drive() {
 		g.stir()
 		wait := listenEvery
 		if !next.IsZero() {
-			wait = min(max(next.Sub(time.Now()), time.Millisecond), wait)
+			wait = min(max(time.Until(next), time.Millisecond), wait)
 		}
 		timer.Reset(wait)
 		select {

@@ -28,13 +28,13 @@ import (
 
 // The vocabulary of groups; see package vsync/member.
 type (
-	ID        = member.ID
-	ViewID    = member.ViewID
-	Peer      = member.Peer
-	Departure = member.Departure
-	Reason    = member.Reason
-	Order     = member.Order
-	Stats     = member.Stats
+	ID        = member.ID        // an incarnation
+	ViewID    = member.ViewID    // a view
+	Peer      = member.Peer      // a member in a view
+	Departure = member.Departure // who is no longer in a view, and why
+	Reason    = member.Reason    // why somebody is out
+	Order     = member.Order     // in which messages are received
+	Stats     = member.Stats     // counters
 )
 
 // The orders, and the reasons for which somebody is out.

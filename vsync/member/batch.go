@@ -24,9 +24,7 @@ type batch struct {
 	vec      []byte
 	deps     []byte
 	orders   []byte
-	refs     int  // who needs it: the stream, the order, events
-	fixed    bool // sealed
-	messages int  // that begin in it; known to the sender alone
+	refs     int // who needs it: the stream, the order, events
 }
 
 // The flags of a batch.

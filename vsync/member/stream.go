@@ -12,7 +12,6 @@ type stream struct {
 	stable    uint32 // of them, those that every member of the view said to have
 	kept      int    // octets of q
 	orders    []*batch
-	number    uint64        // of the newest message that began, as far as delivered
 	partial   []byte        // a long message of which pieces were delivered
 	want      int           // its length, 0 if there is none
 	again     uint32        // sent again up to here,
