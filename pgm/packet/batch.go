@@ -10,6 +10,14 @@ type Message struct {
 	Alert bool // the network header is to have IP Router Alert; only in a Batch whose RouterAlert is set
 	Size  int  // of each packet but the last
 	Data  []byte
+	Route Route // at a network element
+}
+
+// Route is what a network element says of a message besides, which has several interfaces and forwards what others sent. A host leaves
+// it zero.
+type Route struct {
+	Source     netip.Addr // of the network header; not valid: the sender's own
+	Interfaces uint32     // what the message leaves by, a bit for each; 0: where the kernel sends it
 }
 
 // Packets returns how many packets the message holds.
@@ -27,6 +35,7 @@ type Batch struct {
 	// RouterAlert says that the packets go into IP itself, where some types must bear IP Router Alert [4-01]: they share no message with
 	// others. PGM in UDP bears none: it is the protocol number, 113, by which network elements know what an alert is about.
 	RouterAlert bool
+	Route       Route  // of what is committed from now on
 	slab        []byte // its length is what is used, its capacity the room; never grows
 }
 
@@ -48,6 +57,7 @@ func NewBatch(size int) *Batch {
 func (b *Batch) Reset() {
 	b.slab = b.slab[:0]
 	b.Messages = b.Messages[:0]
+	b.Route = Route{}
 }
 
 // Len returns how many octets the batch holds.
@@ -83,13 +93,13 @@ func (b *Batch) Commit(to netip.AddrPort, ttl, size, n int) {
 		take := 0
 		if k := len(b.Messages) - 1; k >= 0 {
 			m := &b.Messages[k]
-			if m.To == to && m.TTL == ttl && m.Alert == alert {
+			if m.To == to && m.TTL == ttl && m.Alert == alert && m.Route == b.Route {
 				take = m.takes(size, n)
 				m.Data = b.slab[start-len(m.Data) : start+take]
 			}
 		}
 		if take == 0 {
-			m := Message{To: to, TTL: ttl, Alert: alert, Size: size}
+			m := Message{To: to, TTL: ttl, Alert: alert, Size: size, Route: b.Route}
 			take = m.takes(size, n)
 			m.Data = b.slab[start : start+take]
 			b.Messages = append(b.Messages, m)
