@@ -172,10 +172,3 @@ func (x lab) judge(captures []string) error {
 	}
 	return errors.Join(errs...)
 }
-
-// text writes a verdict for a reader.
-func text(v *conformance.Verdict) string {
-	var b strings.Builder
-	v.WriteText(&b)
-	return b.String()
-}

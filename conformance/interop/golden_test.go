@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -233,5 +234,26 @@ func (x lab) verify(t *testing.T) {
 	}
 	if got != string(want) {
 		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+}
+
+// pgmrecv replays what is kept of OpenPGM, too.
+func TestProgramReplaysGoldenCaptures(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "pgmrecv")
+	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/pgmrecv").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, x := range goldens() {
+		if x.peer != "openpgm" {
+			continue // of ZeroMQ it prints batches
+		}
+		var want []byte
+		for i := range x.Count {
+			want = x.message(want, 0, uint32(i))
+		}
+		got, err := exec.Command(program, "-r", x.goldenName(".pcap"), "--stdout").Output()
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d octets, want %d; %v", x.name, len(got), len(want), err)
+		}
 	}
 }

@@ -16,7 +16,6 @@ type tools struct {
 	openpgm, zeromq string // the peers
 	noOpenPGM       string // why there is none
 	noZeroMQ        string
-	versions        []string
 }
 
 // program is one of this module's.
