@@ -12,6 +12,7 @@ import (
 
 	"github.com/gopgm/gopgm/pcap"
 	"github.com/gopgm/gopgm/pgm"
+	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/receiver"
 )
 
@@ -39,6 +40,7 @@ type Replay struct {
 	now      time.Time // of the capture; it does not go back
 	looked   time.Time // when timeouts were looked for
 	current  *batch    // being delivered
+	open     int       // sessions
 	unheard  uint64
 	stats    atomic.Pointer[receiver.Stats]
 	stop     chan struct{}
@@ -59,8 +61,9 @@ type group struct {
 // The bounds of a Replay. Packets of groups and sessions beyond them are not delivered, and counted.
 const (
 	replayGroups   = 64
-	replaySessions = 64      // at once in each group
+	replaySessions = 64      // at once
 	replayWindow   = 1 << 15 // packets held in an ordered session: as many as a receiver that repairs ever holds
+	replayHeld     = 1 << 16 // in all of them: beyond, those that hold most give up what they wait for
 	replayBatches  = 8
 )
 
@@ -203,9 +206,29 @@ func (r *Replay) deliver(b *batch) {
 			r.unheard++
 		}
 	}
+	r.relieve()
 	r.sinks.Flush(b)
 	r.current = nil
 	b.Release()
+}
+
+// relieve has the sessions that hold most behind what is missing give that up, until not too much is held.
+func (r *Replay) relieve() {
+	for {
+		var most *receiver.Session
+		held := 0
+		for _, e := range r.order {
+			e.Sessions(func(s *receiver.Session) {
+				if held += s.Held(); most == nil || s.Held() > most.Held() {
+					most = s
+				}
+			})
+		}
+		if held <= replayHeld {
+			return
+		}
+		most.GiveUp()
+	}
 }
 
 // timeouts has the engines do what was due by now.
@@ -246,7 +269,35 @@ func (r *Replay) accept(_ time.Time, s *receiver.Session) receiver.Sink {
 	if r.current != nil {
 		r.sinks.Flush(r.current)
 	}
-	return r.sinks.Sink(r.c.Accept(s))
+	if r.open >= replaySessions {
+		r.unheard++
+		return nil
+	}
+	sink := r.sinks.Sink(r.c.Accept(s))
+	if sink == nil {
+		return nil
+	}
+	r.open++
+	return &openSink{sink, r}
+}
+
+// openSink stands before the sink of a session, and notes its end.
+type openSink struct {
+	receiver.Sink
+	r *Replay
+}
+
+// Event passes on what the source said of its session.
+func (o *openSink) Event(e receiver.Event) {
+	if observer, ok := o.Sink.(receiver.Observer); ok {
+		observer.Event(e)
+	}
+}
+
+// End makes room for another session.
+func (o *openSink) End(why receiver.End, reset packet.Reset) {
+	o.r.open--
+	o.Sink.End(why, reset)
 }
 
 // Do has f called soon on the goroutine of Run. It reports false when the replay is over.
@@ -273,5 +324,5 @@ func (r *Replay) Done() <-chan struct{} { return r.done }
 // Err returns nil: what is wrong with the capture is what Run returns.
 func (r *Replay) Err() error { return nil }
 
-// Stats returns the counters of the receivers. Refused has the packets of sessions, and of groups, for which there was no room.
+// Stats returns the counters of the receivers. Refused is not 0 if there was no room for some of the sessions or groups.
 func (r *Replay) Stats() pgm.ReceiverStats { return pgm.ReceiverStats{Stats: *r.stats.Load()} }

@@ -145,3 +145,45 @@ func TestReplayHeedsWhatReceiversDo(t *testing.T) {
 		t.Errorf("%v, %d lost, %v; %+v", e.got, e.lost, e.why, s)
 	}
 }
+
+// Sessions that all wait for something do not together hold more than so much: the one that holds most waits no longer.
+func TestReplayHoldsNoMoreThanSoMuch(t *testing.T) {
+	held := map[packet.TSI]*ear{}
+	var sessions []*receiver.Session
+	r := NewReplay(ReplayConfig{Accept: func(s *receiver.Session) receiver.Sink {
+		e := &ear{got: map[packet.SQN]bool{}}
+		held[s.TSI()] = e
+		sessions = append(sessions, s)
+		return e
+	}})
+	data := packet.Data{Trail: 1, TSDU: []byte("data")}
+	n := 0
+	most := 0
+	err := r.Run(flood(200_000, func(i int, p *pcap.Packet) {
+		h := packet.Downstream(packet.TypeODATA, packet.TSI{GSI: packet.GSI{1, byte(i % 8)}, Port: 1}, udpPort)
+		h.TSDULength = 4
+		if data.SQN = packet.SQN(i / 8); data.SQN > 0 { // 1 is missing
+			data.SQN++
+		}
+		data.SQN++
+		p.Data = data.Append(h.Append(p.Data[:0]))
+		packet.Seal(p.Data)
+		if n++; n%1000 == 0 {
+			r.Do(func() {
+				sum := 0
+				for _, s := range sessions {
+					sum += s.Held()
+				}
+				most = max(most, sum)
+			})
+		}
+	}))
+	if err != nil || most > replayHeld || most < replayHeld/2 {
+		t.Errorf("%v; %d packets were held, want up to %d", err, most, replayHeld)
+	}
+	for tsi, e := range held {
+		if len(e.got) != 25_000 || e.lost != 1 {
+			t.Errorf("session %v: %d packets, %d lost", tsi, len(e.got), e.lost)
+		}
+	}
+}

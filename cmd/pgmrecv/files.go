@@ -32,6 +32,7 @@ type narrator struct {
 	display *console.Display
 	report  *console.Report
 	told    bool // why a session failed has been said
+	foreign few  // sessions that are not of files
 }
 
 func newNarrator(o *options, reports, stderr io.Writer) *narrator {
@@ -82,7 +83,7 @@ func (n *narrator) observe(e transfer.Event) {
 	case transfer.Refused, transfer.Failed:
 		switch {
 		case errors.Is(e.Err, transfer.ErrNotTransfer) && n.o.replay != "":
-			say("session from %s: a stream or messages (--stdout and --lines are for those), or files whose beginning the capture does not have", e.Peer)
+			n.foreign.say(n.display, "session from %s: a stream or messages (--stdout and --lines are for those), or files whose beginning the capture does not have", e.Peer)
 		case errors.Is(e.Err, transfer.ErrNotTransfer):
 			say("%s sends no files but a stream or messages: --stdout and --lines are for those", e.Peer)
 		case e.Name == "":

@@ -102,6 +102,7 @@ type lineSink struct {
 	source string
 	apdus  receiver.Assembler
 	bytes  int64
+	losses few
 	err    error
 }
 
@@ -134,12 +135,13 @@ func (s *lineSink) Lost(first, last packet.SQN) {
 		s.err = lost
 	}
 	s.n.report.Write(streamReport{Event: "lost", Time: time.Now(), Source: s.source, Error: lost.Error()})
-	s.n.display.Printf("messages from %s: %v", s.source, lost)
+	s.losses.say(s.n.display, "messages from %s: %v", s.source, lost)
 }
 
 // End says that the source is done.
 func (s *lineSink) End(end receiver.End, reset packet.Reset) {
 	s.fail(s.out.Flush())
+	s.losses.rest(s.n.display, "loss")
 	switch end {
 	case receiver.Reset:
 		s.err = &pgm.ResetError{Code: reset.Code}

@@ -228,12 +228,11 @@ func worse(a, b error) error {
 
 // unheard says that there was no room for all sessions of a capture, if so.
 func (n *narrator) unheard(r *conformance.Replay) error {
-	refused := r.Stats().Refused
-	if refused == 0 {
+	if r.Stats().Refused == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%s of sessions beyond those that can be delivered at once", console.Plural(int(refused), "packet"))
+	err := errors.New("sessions were left out: the capture has more at once than can be delivered")
 	n.report.Write(console.NewErrorReport(err))
-	n.display.Printf("%v: -e narrows it to one group or source", err)
+	n.display.Printf("%v; -e narrows it to one group or source", err)
 	return err
 }

@@ -25,6 +25,7 @@ func replayFiles(ctx context.Context, o *options, t *tape, n *narrator) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	n.foreign.rest(n.display, "session")
 	n.report.Write(console.NewExitReport(&summary.Receiver))
 	return worse(err, n.unheard(loop))
 }

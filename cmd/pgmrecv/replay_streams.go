@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/gopgm/gopgm/conformance"
-	"github.com/gopgm/gopgm/internal/console"
 	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/receiver"
@@ -33,6 +32,7 @@ func replayStreams(ctx context.Context, o *options, t *tape, n *narrator, stdout
 	if err := t.play(ctx, r); err != nil {
 		return err
 	}
+	s.others.rest(n.display, "source")
 	return worse(s.worst, n.unheard(r))
 }
 
@@ -42,6 +42,7 @@ type streams struct {
 	ctx    context.Context
 	stdout io.Writer
 	open   *streamSink // the one that standard output belongs to
+	others few
 	worst  error
 }
 
@@ -51,7 +52,7 @@ func (s *streams) accept(session *receiver.Session) receiver.Sink {
 	case isOutput(s.worst):
 		return nil
 	case s.open != nil:
-		s.n.display.Printf("%s sends too, and is not written: standard output takes one stream at a time", from)
+		s.others.say(s.n.display, "%s sends too, and is not written: standard output takes one stream at a time", from)
 		return nil
 	}
 	r, w := io.Pipe()
@@ -118,19 +119,26 @@ func (k *streamSink) End(end receiver.End, reset packet.Reset) {
 
 // replayLines writes the messages of a capture to stdout, each as a line.
 func replayLines(ctx context.Context, o *options, t *tape, n *narrator, stdout io.Writer) error {
-	var worst error
+	var worst, broken error
 	w := &lines{n: n, out: bufio.NewWriterSize(stdout, 256<<10)}
+	r := conformance.NewReplay(conformance.ReplayConfig{Accept: w.accept, PeerExpiry: o.timeout})
 	w.ended = func(err error) {
-		if !errors.Is(err, pgm.ErrExpired) { // a source may fall silent when it has said everything
+		switch {
+		case isOutput(err):
+			if broken == nil {
+				broken = err
+				go r.Close() // nothing more can be written
+			}
+		case !errors.Is(err, pgm.ErrExpired): // a source may fall silent when it has said everything
 			worst = worse(worst, err)
 		}
 	}
-	r := conformance.NewReplay(conformance.ReplayConfig{Accept: w.accept, PeerExpiry: o.timeout})
 	if err := t.play(ctx, r); err != nil {
 		return err
 	}
-	if isOutput(worst) {
-		n.display.Printf("%s", console.Explain(worst))
+	if broken != nil {
+		n.failed(broken)
+		return broken
 	}
 	return worse(worst, n.unheard(r))
 }

@@ -286,7 +286,7 @@ func TestReplayOfAFloodOfSessions(t *testing.T) {
 	}()
 	var out, errs bytes.Buffer
 	status := run(context.Background(), []string{"-r", "-", "--lines", "--check"}, r, &out, &errs)
-	if status != 1 || !strings.Contains(errs.String(), "beyond those that can be delivered at once") || !strings.Contains(errs.String(), "not judged: packets of sessions beyond") {
+	if status != 1 || !strings.Contains(errs.String(), "more at once than can be delivered") || !strings.Contains(errs.String(), "not judged: packets of sessions beyond") {
 		text := errs.String()
 		t.Errorf("exit %d; %s", status, text[max(0, len(text)-2000):])
 	}

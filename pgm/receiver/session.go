@@ -144,6 +144,14 @@ func (s *Session) Report(body []byte) {
 // Close ends the session at this receiver: its packets are ignored from now on. The Sink hears End.
 func (s *Session) Close() { s.end(Closed, packet.Reset{}) }
 
+// Held returns how many packets an ordered session holds behind what is missing.
+func (s *Session) Held() int {
+	if !s.started || s.unordered {
+		return 0
+	}
+	return s.have.Len()
+}
+
 // GiveUp says that nothing that is missing can be had any more: the Sink hears that it is lost, gets what is behind it, and, if that
 // was the last of the session, hears its End.
 func (s *Session) GiveUp() {
@@ -152,7 +160,9 @@ func (s *Session) GiveUp() {
 	}
 	s.holding = false
 	s.advance(s.lead + 1)
-	s.deliver()
+	if s.deliver(); s.Held() == 0 {
+		s.order.slots = nil // which may have grown large
+	}
 	if s.hasFin {
 		s.end(Finished, packet.Reset{})
 	}

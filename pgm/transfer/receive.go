@@ -68,7 +68,9 @@ type receiving struct {
 
 	mu      sync.Mutex
 	joined  []*joined // sessions that are being received
+	crowded bool      // there was no room for another
 	summary Summary
+	outcome outcome
 }
 
 // joined is a session, and what is looked after besides its packets.
@@ -113,10 +115,12 @@ func (r *receiving) accept(s *receiver.Session) receiver.Sink {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.joined) >= maxTransfers {
-		go r.observer.note(Event{
-			Kind: Failed, Session: s.TSI().String(), Peer: s.Source().Addr().String(),
-			Err: fmt.Errorf("%d sessions are being received already: this one is ignored", maxTransfers),
-		})
+		if !r.crowded { // of those that come until there is room, one is told
+			r.crowded = true
+			err := fmt.Errorf("%d sessions are being received already: this one is ignored", maxTransfers)
+			r.outcome.add(err)
+			go r.observer.note(Event{Kind: Failed, Session: s.TSI().String(), Peer: s.Source().Addr().String(), Err: err})
+		}
 		return nil
 	}
 	s.Unordered()
@@ -143,6 +147,11 @@ func (r *receiving) leave(j *joined) SessionSummary {
 	defer r.mu.Unlock()
 	if i := slices.Index(r.joined, j); i >= 0 {
 		r.joined = slices.Delete(r.joined, i, i+1)
+		r.crowded = false
+		r.outcome.add(s.outcome())
+		if len(r.summary.Sessions) == 2*MaxSessions {
+			r.summary.Sessions = append(r.summary.Sessions[:0], r.summary.Sessions[MaxSessions:]...)
+		}
 		r.summary.Sessions = append(r.summary.Sessions, s)
 	}
 	return s

@@ -33,32 +33,40 @@ func Replay(ctx context.Context, open func(accept func(*receiver.Session) receiv
 	r := &receiving{o: o, observer: observer{f: o.Observe}, replay: true, left: ErrCut}
 	err := r.run(ctx, func() (Loop, error) { return open(r.accept) })
 	if err == nil {
-		err = r.summary.outcome()
+		err = r.outcome.err()
 	}
 	return &r.summary, err
 }
 
-// outcome returns the error that the sessions together stand for.
-func (s *Summary) outcome() error {
-	var first, foreign error
-	files := 0
-	for i := range s.Sessions {
-		err := s.Sessions[i].outcome()
-		switch {
-		case errors.Is(err, ErrNotTransfer):
-			foreign = err
-			continue
-		case errors.Is(err, ErrLost):
-			return err
-		case first == nil:
-			first = err
-		}
-		files++
+// outcome is what the sessions so far stand for together.
+type outcome struct {
+	lost, first, foreign error
+	any                  bool // one was of files
+}
+
+// add takes the outcome of one session.
+func (o *outcome) add(err error) {
+	switch {
+	case errors.Is(err, ErrNotTransfer):
+		o.foreign = err
+		return
+	case errors.Is(err, ErrLost) && o.lost == nil:
+		o.lost = err
+	case o.first == nil:
+		o.first = err
 	}
-	if files == 0 {
-		return foreign
+	o.any = true
+}
+
+// err returns the worst of them.
+func (o *outcome) err() error {
+	switch {
+	case o.lost != nil:
+		return o.lost
+	case o.any:
+		return o.first
 	}
-	return first
+	return o.foreign
 }
 
 // clear waits for the conclusion of the sessions that have ended. A loop that replays is faster than what is done with what it delivers, and

@@ -53,7 +53,8 @@ type ReceiveOptions struct {
 
 // Summary is what became of a transfer.
 type Summary struct {
-	// Sessions has the one session of Send, or each of those that Receive took part in, in the order in which they ended.
+	// Sessions has the one session of Send, or each of those that Receive or Replay took part in, in the order in which they ended; of very
+	// many, the last MaxSessions at least.
 	Sessions []SessionSummary
 	// Receivers has, for Send, each receiver that has reported, in the order of their names.
 	Receivers []ReceiverSummary
@@ -98,6 +99,9 @@ type Problem struct {
 	Name string
 	Err  error
 }
+
+// MaxSessions is how many sessions a Summary has at least, if there were so many.
+const MaxSessions = 1000
 
 // MaxProblems bounds SessionSummary.Problems.
 const MaxProblems = 1000
