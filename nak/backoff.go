@@ -12,7 +12,7 @@ func (r *Recovery) SetBackOff(now time.Time, interval time.Duration) {
 	t := r.since(now)
 	for g := range r.backoffs {
 		if b := &r.backoffs[g]; b.deadline > t+int64(interval) {
-			b.deadline = t + r.draw()
+			b.deadline = t + r.draw(interval)
 		}
 	}
 }
@@ -21,7 +21,7 @@ func (r *Recovery) SetBackOff(now time.Time, interval time.Duration) {
 // who allows them is heard by all receivers at once, and without it all would send what they held back at once.
 func (r *Recovery) Spread(now time.Time) {
 	t := r.since(now)
-	end := t + r.draw() // one for all, so that they make one list
+	end := t + r.draw(r.c.BackOff) // one for all, so that they make one list
 	for g := range r.backoffs {
 		if b := &r.backoffs[g]; b.deadline <= t {
 			b.born, b.deadline = t, end
@@ -29,5 +29,9 @@ func (r *Recovery) Spread(now time.Time) {
 	}
 }
 
-// draw returns NAK_RB_IVL, uniform over (0, NAK_BO_IVL] [6.3-15].
-func (r *Recovery) draw() int64 { return 1 + r.rng.Int64N(int64(r.c.BackOff)) }
+// Bias has back-offs drawn over a part of NAK_BO_IVL: f returns it for the packet s, above zero. So what much depends on is asked for sooner
+// [6.3-17]. nil ends that.
+func (r *Recovery) Bias(f func(backOff time.Duration, s packet.SQN) time.Duration) { r.bias = f }
+
+// draw returns NAK_RB_IVL, uniform over (0, ivl] [6.3-15].
+func (r *Recovery) draw(ivl time.Duration) int64 { return 1 + r.rng.Int64N(int64(ivl)) }

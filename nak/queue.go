@@ -81,26 +81,32 @@ func (r *Recovery) remove(i int32) {
 	r.free = i
 }
 
-// backOff draws NAK_RB_IVL, uniformly over NAK_BO_IVL [6.3-15], or shares the latest draw.
+// backOff draws NAK_RB_IVL, uniformly over NAK_BO_IVL [6.3-15], or what is made of that by Bias, or shares the latest draw, unless that may
+// last longer.
 func (r *Recovery) backOff(now time.Time, i int32) {
 	t := r.since(now)
-	span := int64(r.c.BackOff) / sharing
+	ivl, biased := r.c.BackOff, r.bias != nil
+	if biased {
+		ivl = min(max(r.bias(ivl, r.entries[i].sqn), 1), ivl)
+	}
+	span := int64(ivl) / sharing
 	var b *backoff
 	if n := len(r.backoffs); n > 0 {
-		if last := &r.backoffs[n-1]; t-last.born <= span && t >= last.born && t < last.deadline {
+		last := &r.backoffs[n-1]
+		if t-last.born <= span && t >= last.born && t < last.deadline && (!biased || last.deadline <= t+int64(ivl)) {
 			b = last
 		}
 	}
 	if b == nil && len(r.backoffs) >= maxBackOffs {
 		b = &r.backoffs[len(r.backoffs)-1]
-		b.born, b.deadline = t, t+r.draw()
+		b.born, b.deadline = t, t+r.draw(ivl)
 	}
 	if b == nil {
 		id := int16(0)
 		for r.findBackOff(id) != nil {
 			id++
 		}
-		r.backoffs = append(r.backoffs, backoff{list{-1, -1}, t, t + r.draw(), id})
+		r.backoffs = append(r.backoffs, backoff{list{-1, -1}, t, t + r.draw(ivl), id})
 		b = &r.backoffs[len(r.backoffs)-1]
 	}
 	r.entries[i].state = BackOff

@@ -79,6 +79,7 @@ func (c RecoveryConfig) withDefaults() RecoveryConfig {
 type Recovery struct {
 	c        RecoveryConfig
 	rng      *rand.Rand
+	bias     func(backOff time.Duration, s packet.SQN) time.Duration // nil: none
 	epoch    time.Time // deadlines are nanoseconds since
 	index    map[packet.SQN]int32
 	entries  []entry
@@ -182,7 +183,7 @@ func (r *Recovery) CancelRange(first, last packet.SQN) {
 
 // Reset forgets everything but the counters, and its memory.
 func (r *Recovery) Reset() {
-	*r = Recovery{c: r.c, rng: r.rng, index: map[packet.SQN]int32{}, free: -1, limit: min(r.c.Max, initialLimit), stats: r.stats}
+	*r = Recovery{c: r.c, rng: r.rng, bias: r.bias, index: map[packet.SQN]int32{}, free: -1, limit: min(r.c.Max, initialLimit), stats: r.stats}
 	for i := range r.lists {
 		r.lists[i] = list{-1, -1}
 	}

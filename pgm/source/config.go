@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
@@ -68,6 +69,10 @@ type Config struct {
 	// NAKs within a round trip as one whose NCF nobody hears.
 	Tuner poll.TunerConfig
 
+	// FEC is the parity that is offered [11]; the zero Config offers none. Parity packets are up to fec.Reserve octets longer than data packets
+	// with MaxTSDU octets. With Adaptive and OnDemand, parity is advertised on demand only once it pays.
+	FEC fec.Config
+
 	First packet.SQN // of the first data packet
 	Join  bool       // have each SPM bear OPT_JOIN with the trail: who joins late may ask for the whole window [9.4.3-01]
 	Store Store
@@ -124,8 +129,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("source: %v is not a group's address and port", c.Group)
 	case src.Unmap().Is4() != grp.Unmap().Is4():
 		return fmt.Errorf("source: %v and %v are of different families", src, grp)
-	case c.MaxTSDU < minTSDU || c.MaxTSDU > packet.MaxRun-packet.DataHeaderLen:
-		return fmt.Errorf("source: MaxTSDU %d is not in %d..%d", c.MaxTSDU, minTSDU, packet.MaxRun-packet.DataHeaderLen)
+	case c.MaxTSDU < minTSDU || c.MaxTSDU > packet.MaxRun-packet.DataHeaderLen-c.reserve():
+		return fmt.Errorf("source: MaxTSDU %d is not in %d..%d", c.MaxTSDU, minTSDU, packet.MaxRun-packet.DataHeaderLen-c.reserve())
 	case c.Overhead < 0 || c.AlertOverhead < 0 || c.MaxRate < 0 || c.Peak < 0 || c.Burst < 0 || c.MaxRepairs < 0 || c.MaxReports < 0:
 		return errors.New("source: a rate or bound is negative")
 	case !(c.RepairShare > 0 && c.RepairShare < 1):
@@ -138,10 +143,22 @@ func (c *Config) check() error {
 			return fmt.Errorf("source: %w", err)
 		}
 	}
+	if err := c.FEC.Check(); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
 	if err := c.Tuner.Check(); err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
 	return c.schedule().Check()
+}
+
+// reserve returns how many octets a parity packet is longer than a data packet at most.
+func (c *Config) reserve() int {
+	f := c.FEC.WithDefaults()
+	if !f.Enabled() {
+		return 0
+	}
+	return fec.Reserve(fec.Size(f.Group), f.Parity, true)
 }
 
 // polls reports whether receivers are counted.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
 
@@ -25,14 +26,14 @@ func newTemplate(h packet.Header) template {
 
 // maxRun returns the most data packets that one system call sends.
 func (s *Source) maxRun() int {
-	return max(min(packet.MaxRunPackets, packet.MaxRun/s.stride()), 1)
+	return max(min(packet.MaxRunPackets, (packet.MaxRun-s.c.reserve())/s.stride()), 1)
 }
 
 // sendRun has the store write up to n TSDUs, of consecutive packets from first on, to where they go in the batch, completes the
 // packets and sends them as type t. It returns how many, and what they took of the rate. The batch has room for n.
 func (s *Source) sendRun(now time.Time, b *packet.Batch, t packet.Type, first packet.SQN, n int) (sent, octets int) {
 	stride := s.stride()
-	room := b.Reserve(n * stride)
+	room := b.Reserve(n*stride + s.c.reserve())
 	tsdus := s.tsdus[:n]
 	for i := range tsdus {
 		at := i*stride + packet.DataHeaderLen
@@ -47,6 +48,10 @@ func (s *Source) sendRun(now time.Time, b *packet.Batch, t packet.Type, first pa
 		return 0, 0
 	}
 	// Packets must lie side by side. Where the store filled its room, they do; others move up.
+	if sent > 0 {
+		last := &tsdus[sent-1]
+		last.groupSize = s.groupSize(first+packet.SQN(sent-1), t == packet.TypeODATA && (s.state == closing || s.sealed))
+	}
 	at, run, size := 0, 0, 0
 	for i := range tsdus[:sent] {
 		n := s.complete(room[at:], t, first+packet.SQN(i), &tsdus[i])
@@ -132,6 +137,9 @@ func (s *Source) complete(dst []byte, t packet.Type, sqn packet.SQN, u *TSDU) in
 func (t *TSDU) appendOptions(p []byte) {
 	at := len(p)
 	p = packet.BeginOptions(p)
+	if t.groupSize > 0 {
+		p = fec.AppendCurrentSize(p, t.groupSize)
+	}
 	if t.Fragment.Length != 0 {
 		p = t.Fragment.AppendTo(p)
 	}

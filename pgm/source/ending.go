@@ -49,13 +49,14 @@ func (s *Source) end(now time.Time, to state) {
 	s.told, s.endedAt, s.active = false, now, now
 	s.schedule.SendNow(now)
 	s.due = now
+	s.endGroup(now)
 }
 
 // lingerEnd returns when the session is done: Linger after it ended, or after the last repair, and not while repairs wait for the
 // rate; but no later than LingerMax after it ended.
 func (s *Source) lingerEnd() time.Time {
 	last := s.endedAt.Add(s.c.LingerMax)
-	if s.repairs.len() > 0 && !s.repairsStalled {
+	if _, owed := s.owed(); owed || s.repairs.len() > 0 && !s.repairsStalled {
 		return last
 	}
 	if t := s.active.Add(s.c.Linger); t.Before(last) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gopgm/gopgm/nak"
+	"github.com/gopgm/gopgm/ncf"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/poll"
 )
@@ -105,22 +106,27 @@ func (s *Source) sendPoll(now time.Time, b *packet.Batch) bool {
 	return true
 }
 
-// confirmation returns the NCF that is to leave now, with the options that it bears, and where it goes: nil when there is none.
-func (s *Source) confirmation(now time.Time) (p *nak.Packet, to netip.AddrPort, deferred bool) {
-	p, deferred = s.confirm.Next(now)
+// confirmation returns the NCF that is to leave now, with the options that it bears, whose it is, and where it goes: nil when there is
+// none.
+func (s *Source) confirmation(now time.Time) (p *nak.Packet, by *ncf.Confirmer, to netip.AddrPort, deferred bool) {
+	by = s.confirm
+	if p, deferred = by.Next(now); p == nil && s.parity != nil {
+		by = s.parity.confirm
+		p, deferred = by.Next(now)
+	}
 	if p == nil {
-		return nil, to, false
+		return nil, nil, to, false
 	}
 	k := &s.children
 	p.Extra = k.extra[:0]
 	if i, ok := k.advert(now); ok {
 		p.Extra = i.AppendTo(p.Extra) // [15.2.1-01]
 	}
-	if to = s.confirm.To(); !to.IsValid() {
-		return p, s.c.Group, deferred
+	if to = by.To(); !to.IsValid() {
+		return p, by, s.c.Group, deferred
 	}
 	// "When a unicast NCF is sent for the reasons described above, it MUST contain the OPT_NBR_UNREACH option and the OPT_PATH_NLA
 	// option" (RFC 3208 §15.3.2).
 	p.Extra = poll.AppendPath(poll.AppendUnreachable(p.Extra), s.src)
-	return p, to, deferred
+	return p, by, to, deferred
 }

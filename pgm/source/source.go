@@ -42,12 +42,17 @@ type Source struct {
 	repairs  repairs
 	reports  ring[report]
 	children children
+	parity   *parity // nil: none is offered
 	balance  int64 // what RDATA had beyond its share, while there was ODATA to send too; in octets << shareBits
 	share    int64 // RDATA's, of 1 << shareBits
 
 	// Load had nothing: until Wake, it is not asked again.
 	dataStalled, repairsStalled bool
 	full                        bool // the last batch had no room left
+
+	sealed    bool // the store has all that it will ever have
+	repeating bool // a round of Repeat: the next packet of it is again
+	again     packet.SQN
 
 	state   state
 	rst     packet.Reset
@@ -117,6 +122,7 @@ func New(c Config, now time.Time) (*Source, error) {
 		// In the lower quarter: OpenPGM refuses a first SPM_SQN above 2^31, so there must be room for a long session.
 		s.spmSQN = packet.SQN(c.Rand.Uint32() >> 2)
 	}
+	s.parity = s.newParity()
 	s.children = newChildren(&c, now)
 	return s, nil
 }
@@ -131,8 +137,8 @@ func ncfRate(rate int) int {
 // stride is the size of the largest data packet.
 func (s *Source) stride() int { return packet.DataHeaderLen + s.c.MaxTSDU }
 
-// maxWire is what the largest data packet takes of the rate at most: as RDATA.
-func (s *Source) maxWire() int { return s.stride() + s.c.Overhead + s.c.AlertOverhead }
+// maxWire is what the largest data or parity packet takes of the rate at most: as RDATA.
+func (s *Source) maxWire() int { return s.stride() + s.c.reserve() + s.c.Overhead + s.c.AlertOverhead }
 
 // HandlePacket takes a packet that came for the source: NAK, NNAK, SPMR, POLR, or a receiver's report. An error says why it was refused;
 // it was counted, and changed nothing.
@@ -173,7 +179,7 @@ func (s *Source) handleNAK(now time.Time, from netip.AddrPort, h *packet.Header,
 	switch {
 	case err != nil:
 		return err
-	case h.Options&packet.FlagParity != 0: // OPT_PARITY_PRM is not advertised, so none can be asked for
+	case h.Options&packet.FlagParity != 0 && (s.parity == nil || !s.parity.onDemand): // it is not advertised, so none can be asked for
 		return &packet.Error{Type: h.Type, Field: "OPT_PARITY", Offset: 5, Err: packet.ErrReserved}
 	case p.Source != s.src:
 		return &packet.Error{Type: h.Type, Field: "Source NLA", Offset: packet.HeaderLen + 4, Err: ErrForeign}
@@ -190,9 +196,13 @@ func (s *Source) handleNAK(now time.Time, from netip.AddrPort, h *packet.Header,
 	if s.state == done || s.rst.NoRepair {
 		return nil
 	}
+	if h.Options&packet.FlagParity != 0 {
+		s.handleParityNAK(now, from, p)
+		return nil
+	}
 	fresh, inside := s.fresh[:0], false
 	for q := range p.All() {
-		in := q.InWindow(s.trail, s.next-1)
+		in := q.InWindow(s.trail, s.lead()) && s.parity.exists(q)
 		inside = inside || in
 		switch {
 		case !in:
@@ -218,8 +228,9 @@ func (s *Source) handleNAK(now time.Time, from netip.AddrPort, h *packet.Header,
 		s.stats.NCFsDropped++
 		return nil // without its NCF, no RDATA [5.3-01]
 	}
-	for _, q := range fresh {
-		s.repair(q)
+	s.repairAll(now, fresh)
+	if s.parity != nil {
+		s.parity.tuning.selective(from, len(fresh))
 	}
 	s.due = now
 	return nil
@@ -272,6 +283,12 @@ func (s *Source) settle(now time.Time) {
 	if trail.After(s.trail) { // it never moves backwards [2.1-01]
 		s.trail = trail
 		s.repairs.advance(trail)
+		if s.parity != nil {
+			s.parity.plan.Advance(trail)
+		}
+		if s.again.Before(trail) {
+			s.again = trail
+		}
 	}
 	if s.state < finished {
 		s.children.handleTimeout(now)
@@ -292,7 +309,7 @@ func (s *Source) settle(now time.Time) {
 
 // waiting returns how many packets the store has that were not sent yet, as far as the window takes them [3.3-02].
 func (s *Source) waiting() int {
-	if s.state > closing {
+	if s.state > closing || s.parity != nil && s.parity.sealed {
 		return 0
 	}
 	return max(min(s.store.Next().Sub(s.next), packet.MaxWindow-int(s.next-s.trail)), 0)
@@ -313,6 +330,9 @@ func (s *Source) NextTimeout() time.Time { return s.due }
 // Wake says that the store has more than before: data to send, or what Load could not give yet.
 func (s *Source) Wake(now time.Time) {
 	s.dataStalled, s.repairsStalled = false, false
+	if s.parity != nil {
+		s.parity.stalled = false
+	}
 	if s.state != done {
 		s.due = now
 	}
@@ -323,14 +343,20 @@ func (s *Source) SetRate(rate int) {
 	s.c.MaxRate = max(rate, 0)
 	s.pacer.SetRate(s.c.MaxRate)
 	s.confirm.SetRate(ncfRate(s.c.MaxRate))
+	if s.parity != nil {
+		s.parity.confirm.SetRate(ncfRate(s.c.MaxRate))
+	}
 }
 
 // Stats returns what has been counted so far.
 func (s *Source) Stats() Stats {
 	t := s.stats
-	t.Trail, t.Lead = s.trail, s.next-1
+	t.Trail, t.Lead, t.Repeating = s.trail, s.lead(), s.repeating
 	t.PendingRepairs = s.repairs.len()
 	t.Rate = s.c.MaxRate
+	if s.parity != nil {
+		t.Proactive, t.OnDemand = s.parity.tuning.n, s.parity.onDemand
+	}
 	t.BackOff, t.Tuning = s.children.tuner.Advert(s.last).BackOff, s.children.tuner.Stats()
 	if p := s.children.poller; p != nil {
 		t.Polls = p.Stats()

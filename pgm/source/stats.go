@@ -30,6 +30,11 @@ type Stats struct {
 	Reports        uint64 // received
 	ReportsDropped uint64 // beyond MaxReports, or too long
 
+	ProactiveParity uint64 // parity packets sent unasked, as ODATA
+	DemandParity    uint64 // that were asked for, as RDATA
+	Repeated        uint64 // data packets that were sent again, by Repeat
+	ParityNAKs      uint64 // among NAKs
+
 	Polls  poll.PollerStats
 	Tuning poll.TunerStats // duplicate NAKs, and what became of NAK_BO_IVL
 
@@ -42,6 +47,9 @@ type Stats struct {
 	Receivers      int // those in front of the first element on their path, as the last polls estimate [14.3.1-07]
 	ReceiversKnown bool
 	BackOff        time.Duration // NAK_BO_IVL
+	Proactive      int           // parity packets that are sent with each group
+	OnDemand       bool          // parity is advertised on demand
+	Repeating      bool          // a round of Repeat is not over
 }
 
 // Bad counts refused packets by cause.

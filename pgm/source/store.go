@@ -39,11 +39,16 @@ type TSDU struct {
 	Fin      bool            // OPT_FIN: the last packet of the session, if that is known [9.7.2-01]
 	Sum      uint16          // packet.Sum(Data), if HasSum
 	HasSum   bool
+
+	groupSize int // OPT_CURR_TGSIZE: the engine's affair
 }
 
 // OptionsLen returns how many octets the options of t take: MaxTSDU is for a packet without any.
 func (t *TSDU) OptionsLen() int {
 	n := 0
+	if t.groupSize > 0 {
+		n += 8
+	}
 	if t.Fragment.Length != 0 {
 		n += packet.FragmentLen
 	}

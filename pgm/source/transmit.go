@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/poll"
@@ -29,21 +30,20 @@ func (s *Source) PollTransmit(now time.Time, b *packet.Batch) {
 
 // sendNCFs sends the NCFs that may leave, and reports whether none is left of them.
 func (s *Source) sendNCFs(now time.Time, b *packet.Batch) bool {
-	for p, to, deferred := s.confirmation(now); p != nil; p, to, deferred = s.confirmation(now) {
+	for p, by, to, deferred := s.confirmation(now); p != nil; p, by, to, deferred = s.confirmation(now) {
 		dst := s.reserve(now, b, p.Len())
 		if dst == nil {
 			return false
 		}
-		wire := nak.Append(dst, packet.Downstream(packet.TypeNCF, s.c.TSI, s.c.Dest), p)
-		s.commit(now, b, to, wire)
-		if deferred {
-			for q := range p.All() {
-				if q.InWindow(s.trail, s.next-1) {
-					s.repair(q)
-				}
-			}
+		h := packet.Downstream(packet.TypeNCF, s.c.TSI, s.c.Dest)
+		if by != s.confirm {
+			h.Options |= packet.FlagParity // [11.4-06]
 		}
-		s.confirm.Sent(now)
+		s.commit(now, b, to, nak.Append(dst, h, p))
+		if deferred {
+			s.requestAll(now, p, by != s.confirm)
+		}
+		by.Sent(now)
 		s.stats.NCF++
 	}
 	return true
@@ -55,6 +55,7 @@ func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 		s.end(now, finished)
 	}
 	for s.schedule.Due(now) {
+		s.endGroup(now)
 		dst := s.reserve(now, b, s.spmLen(now))
 		if dst == nil {
 			return false
@@ -71,6 +72,9 @@ func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 // spmLen returns the most octets that an SPM takes now.
 func (s *Source) spmLen(now time.Time) int {
 	n := packet.HeaderLen + 12 + packet.NLALen(s.src) + 4 + 8 + 4 + 4
+	if s.parity != nil {
+		n += parityOptionsLen
+	}
 	if _, ok := s.children.advert(now); ok {
 		n += poll.IntervalLen + poll.RangeLen
 	}
@@ -79,10 +83,16 @@ func (s *Source) spmLen(now time.Time) int {
 
 func (s *Source) appendSPM(now time.Time, b []byte) []byte {
 	b = packet.Downstream(packet.TypeSPM, s.c.TSI, s.c.Dest).Append(b)
-	b = spm.Packet{SQN: s.spmSQN, Trail: s.trail, Lead: s.next - 1, Path: s.src}.Append(b)
+	b = spm.Packet{SQN: s.spmSQN, Trail: s.trail, Lead: s.lead(), Path: s.src}.Append(b)
 	at := len(b)
 	b = packet.BeginOptions(b)
-	if i, ok := s.children.advert(now); ok { // network-significant: in front [9.1-03]
+	if s.parity != nil { // network-significant: in front [9.1-03]
+		b = s.parity.params().AppendTo(b)
+		if size, ok := s.parity.plan.Short(s.lead()); ok {
+			b = fec.AppendCurrentSize(b, size) // [11.4-19]
+		}
+	}
+	if i, ok := s.children.advert(now); ok { // so too
 		b = s.children.tuner.Range().AppendTo(i.AppendTo(b)) // [15.2.1-04], [15.2.1-06]
 	}
 	if s.c.Join {
@@ -151,7 +161,20 @@ func (s *Source) spend(now time.Time, t packet.Type, n, packets int) {
 	s.stats.Sent += uint64(n)
 }
 
-// sendData sends RDATA and ODATA, each its share, or all of it when the other does not wait.
+// requestAll queues what a NAK asked for whose NCF waited for the rate.
+func (s *Source) requestAll(now time.Time, p *nak.Packet, parity bool) {
+	for q := range p.All() {
+		switch {
+		case parity:
+			s.request(now, q)
+		case q.InWindow(s.trail, s.lead()) && s.parity.exists(q) && !s.repairGroup(now, q, 1):
+			s.repair(q)
+		}
+	}
+}
+
+// sendData sends RDATA and ODATA, each its share, or all of it when the other does not wait. Parity that nobody asked for goes out with
+// ODATA, behind the group that it is of and before the next [11.4-04]; what was asked for with RDATA.
 func (s *Source) sendData(now time.Time, b *packet.Batch) {
 	for {
 		data, repair := s.sendable()
@@ -162,28 +185,24 @@ func (s *Source) sendData(now time.Time, b *packet.Batch) {
 		if n == 0 {
 			return
 		}
-		if n = min(n, b.Room()/s.stride()); n == 0 {
+		if n = min(n, (b.Room()-s.c.reserve())/s.stride()); n <= 0 {
 			s.full = true
 			return
 		}
+		run, owed := s.owed()
 		if data == 0 || !repair {
 			s.balance = 0
 		}
 		if repair && s.balance <= 0 {
-			first, n := s.repairs.next(n)
-			sent, octets := s.sendRun(now, b, packet.TypeRDATA, first, n)
-			s.repairs.sent(first, sent)
-			s.repairsStalled = sent == 0
-			s.balance += int64(octets) * (1<<shareBits - s.share)
-			if sent > 0 {
-				s.active = now
-			}
+			s.balance += int64(s.sendRepairs(now, b, run, n)) * (1<<shareBits - s.share)
 			continue
 		}
-		sent, octets := s.sendRun(now, b, packet.TypeODATA, s.next, min(n, data))
-		s.next += packet.SQN(sent)
-		s.dataStalled = sent == 0
-		s.balance -= int64(octets) * s.share
+		if owed && run.Proactive {
+			_, octets := s.sendParity(now, b, run, n)
+			s.balance -= int64(octets) * s.share
+			continue
+		}
+		s.balance -= int64(s.sendNew(now, b, min(n, data))) * s.share
 		if s.state == closing && s.waiting() == 0 {
 			s.end(now, finished)
 			if !s.sendSPM(now, b) {
@@ -193,15 +212,59 @@ func (s *Source) sendData(now time.Time, b *packet.Batch) {
 	}
 }
 
-// sendable returns how much new data, and whether a repair, could be loaded now.
+// sendNew sends up to n new data packets, or packets of the round, and returns what they took of the rate.
+func (s *Source) sendNew(now time.Time, b *packet.Batch, n int) (octets int) {
+	if s.waiting() == 0 {
+		return s.sendAgain(now, b, n)
+	}
+	if s.parity != nil {
+		n = min(n, s.parity.plan.Left())
+	}
+	sent, octets := s.sendRun(now, b, packet.TypeODATA, s.next, n)
+	if s.parity != nil && sent > 0 {
+		s.parity.dataSent(now, sent)
+	}
+	s.next += packet.SQN(sent)
+	s.dataStalled = sent == 0
+	if sent > 0 && s.sealed {
+		s.endGroup(now)
+	}
+	return octets
+}
+
+// sendRepairs sends up to n repairs, of data or parity, and returns what they took of the rate.
+func (s *Source) sendRepairs(now time.Time, b *packet.Batch, run fec.Run, n int) (octets int) {
+	if s.repairsStalled || s.repairs.len() == 0 {
+		_, octets = s.sendParity(now, b, run, n)
+		return octets
+	}
+	first, n := s.repairs.next(n)
+	sent, octets := s.sendRun(now, b, packet.TypeRDATA, first, n)
+	s.repairs.sent(first, sent)
+	s.repairsStalled = sent == 0
+	if sent > 0 {
+		s.active = now
+	}
+	return octets
+}
+
+// sendable returns how much new data, and whether a repair, could be loaded now. Parity that nobody asked for counts as data.
 func (s *Source) sendable() (data int, repair bool) {
 	if s.state == done {
 		return 0, false
 	}
+	run, owed := s.owed()
 	if !s.dataStalled {
-		data = s.waiting()
+		if data = s.waiting(); data == 0 {
+			data = s.left()
+		}
 	}
-	return data, !s.repairsStalled && s.repairs.len() > 0
+	if s.parity != nil && s.parity.stalled {
+		data = 0 // no data goes before the parity of the group before it
+	} else if owed && run.Proactive {
+		data = run.N
+	}
+	return data, !s.repairsStalled && s.repairs.len() > 0 || owed && !run.Proactive
 }
 
 // plan decides when there is something to do next, after all that may leave now has.
@@ -215,7 +278,7 @@ func (s *Source) plan(now time.Time) {
 	due, polling := s.schedule.Due(now), s.state < finished
 	pollDue := polling && s.children.pollDue(now)
 	need := 0
-	confirmation, _, _ := s.confirmation(now)
+	confirmation, _, _, _ := s.confirmation(now)
 	switch {
 	case s.full:
 		s.due = now
