@@ -1,6 +1,10 @@
 package nak
 
-import "time"
+import (
+	"time"
+
+	"github.com/gopgm/gopgm/pgm/packet"
+)
 
 // SetBackOff changes NAK_BO_IVL, over which back-offs are drawn from now on; it is above zero. Those that run and would outlast the new
 // interval are drawn anew [15.2.2-01].

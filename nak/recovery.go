@@ -80,7 +80,7 @@ type Recovery struct {
 	c        RecoveryConfig
 	rng      *rand.Rand
 	bias     func(backOff time.Duration, s packet.SQN) time.Duration // nil: none
-	epoch    time.Time // deadlines are nanoseconds since
+	epoch    time.Time                                               // deadlines are nanoseconds since
 	index    map[packet.SQN]int32
 	entries  []entry
 	free     int32 // first of the unused entries, -1: none

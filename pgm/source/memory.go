@@ -263,6 +263,16 @@ func (m *Memory) Load(first packet.SQN, dst []TSDU) (int, error) {
 	return len(dst), nil
 }
 
+// Skip implements Skipper.
+func (m *Memory) Skip(from, to packet.SQN) bool {
+	if m.next != from || m.unsent != from || to.Sub(m.ring.Trail()) > m.c.Packets {
+		return false
+	}
+	m.ring.Extend(to - 1)
+	m.next, m.unsent, m.open = to, to, false
+	return true
+}
+
 // Next implements Store.
 func (m *Memory) Next() packet.SQN { return m.next }
 

@@ -43,8 +43,8 @@ type Source struct {
 	reports  ring[report]
 	children children
 	parity   *parity // nil: none is offered
-	balance  int64 // what RDATA had beyond its share, while there was ODATA to send too; in octets << shareBits
-	share    int64 // RDATA's, of 1 << shareBits
+	balance  int64   // what RDATA had beyond its share, while there was ODATA to send too; in octets << shareBits
+	share    int64   // RDATA's, of 1 << shareBits
 
 	// Load had nothing: until Wake, it is not asked again.
 	dataStalled, repairsStalled bool
