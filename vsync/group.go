@@ -163,25 +163,29 @@ const listenEvery = 20 * time.Millisecond
 // stir wakes whoever may have something to do: Next, Sends that wait, the source.
 func (g *Group) stir() {
 	g.mu.Lock()
-	events := g.m.HasEvent()
+	g.notify()
 	wake := g.idle && g.m.Wants()
 	if wake {
 		g.idle = false
-	}
-	if g.waiters > 0 && g.m.Ready() {
-		close(g.changed)
-		g.changed = make(chan struct{})
-		g.waiters = 0
 	}
 	g.mu.Unlock()
 	if wake {
 		g.sender.Wake()
 	}
-	if events {
+}
+
+// notify wakes Next and the Sends that wait, if there is something for them. The lock is held.
+func (g *Group) notify() {
+	if g.m.HasEvent() {
 		select {
 		case g.news <- struct{}{}:
 		default:
 		}
+	}
+	if g.waiters > 0 && g.m.Ready() {
+		close(g.changed)
+		g.changed = make(chan struct{})
+		g.waiters = 0
 	}
 }
 

@@ -31,10 +31,11 @@ func (o *outlet) fill() {
 		}
 		if o.held = nil; o.memory.WriteAPDU(p) != nil {
 			o.held = p
-			return
+			break
 		}
 	}
 	o.g.idle = o.memory.Backlog() == 0
+	o.g.notify() // what this member has sent, it receives
 }
 
 // pull is how many octets wait for the source at most: what leaves by one or two system calls.
