@@ -364,6 +364,7 @@ func (a *Auto) appoint(now time.Time, i int) {
 	} else {
 		a.restart()
 	}
+	a.next = now // so that everybody else hears it before more of them offer
 	a.calm, a.last = 0, now
 	a.round, a.roundFrom = a.probes.count, a.packets
 	a.roundPeak, a.roundBusy, a.roundBad = 0, true, false

@@ -18,7 +18,6 @@ type entry struct {
 	addr  netip.Addr
 	id    uint32
 	heard time.Time
-	used  bool
 	stale uint32 // reports with a timestamp that was never sent
 
 	srtt   time.Duration
@@ -27,19 +26,19 @@ type entry struct {
 	barred time.Time             // not to be acker until then
 
 	// What the newest Reception said.
-	has                      bool
-	last                     Reception
-	delay                    time.Duration
-	jitter                   float64 // twice that by which delays differ from probe to probe, in seconds
-	peak                     float64 // the longest queueing delay of late, in seconds
-	peakAt                   time.Time
-	arrived, missed, spilled float64 // packets since verdict was last asked
-	calmLoss                 lowest[float64]
-	smoothLoss               float64
-	windows                  int
-	congested                time.Time // when it last was
-	rate                     float64   // of arrival at that time
-	reports                  int
+	has             bool
+	last            Reception
+	delay           time.Duration
+	jitter          float64 // twice that by which delays differ from probe to probe, in seconds
+	peak            float64 // the longest queueing delay of late, in seconds
+	peakAt          time.Time
+	arrived, missed float64 // packets since the loss rate was last judged
+	calmLoss        lowest[float64]
+	smoothLoss      float64
+	windows         int
+	congested       time.Time // when it last was
+	rate            float64   // of arrival at that time
+	reports         int
 }
 
 // smooth takes a round trip.
@@ -93,7 +92,7 @@ func (r *roster) at(now time.Time, a netip.Addr, id uint32) int {
 		}
 		delete(r.index, rosterKey{r.entries[i].addr, r.entries[i].id})
 	}
-	r.entries[i] = entry{addr: a, id: id, heard: now, used: true}
+	r.entries[i] = entry{addr: a, id: id, heard: now}
 	r.entries[i].base.span, r.entries[i].calmLoss.span = transitSpan, calmLossSpan
 	r.index[key] = i
 	return i

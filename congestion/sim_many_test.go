@@ -41,15 +41,15 @@ func TestAutoFollowsTheSlowest(t *testing.T) {
 // A thousand receivers that come, lose, and go, acker or not: the rate stays near that of the bottleneck, and the source hears little.
 func TestAutoWithAThousandReceivers(t *testing.T) {
 	needsTime(t)
-	const rate = 1.25e6
+	const rate = 0.5e6
 	w, a, s := newAutoWorld(1, wire{rate: rate, buffer: rate / 20, delay: int64(5 * ms)}, AutoConfig{})
 	for range 1000 {
-		w.receiver(wire{delay: int64(w.rng.Int64N(int64(20 * ms))), loss: 0.0005})
+		w.receiver(wire{delay: int64(w.rng.Int64N(int64(20 * ms))), loss: 0.0002})
 	}
 	watch := w.receiver(wire{})
-	w.run(3 * time.Second)
+	w.run(2 * time.Second)
 	before, heard, least, most := watch.octets, s.control, 1e18, 0.0
-	for range 20 {
+	for range 8 {
 		for _, r := range s.heirs { // every half second the acker goes, and a few others with it
 			if r != watch && (r.addr == a.Acker() || w.rng.IntN(100) == 0) {
 				r.deaf = true
@@ -62,16 +62,16 @@ func TestAutoWithAThousandReceivers(t *testing.T) {
 		v := float64(watch.octets-at) * 2 / rate
 		least, most = min(least, v), max(most, v)
 	}
-	if mean := float64(watch.octets-before) / 10 / rate; mean < 0.8 || least < 0.4 {
+	if mean := float64(watch.octets-before) / 4 / rate; mean < 0.8 || least < 0.4 {
 		t.Errorf("%.2f of the bottleneck, at the least %.2f; %+v", mean, least, a.Stats())
 	}
-	if per := float64(s.control-heard) / 10; per > 1000 {
+	if per := float64(s.control-heard) / 4; per > 1000 {
 		t.Errorf("%.0f reports a second", per)
 	}
-	if s.ctrl != Controller(a) || a.Stats().Elections < 10 {
+	if s.ctrl != Controller(a) || a.Stats().Elections < 5 {
 		t.Errorf("%d elections", a.Stats().Elections)
 	}
-	t.Logf("%.2f .. %.2f of the bottleneck, %.0f reports a second, %+v", least, most, float64(s.control-heard)/10, a.Stats())
+	t.Logf("%.2f .. %.2f of the bottleneck, %.0f reports a second, %+v", least, most, float64(s.control-heard)/4, a.Stats())
 }
 
 // All of a thousand receivers hear that nobody is the acker; few of them answer.
@@ -81,6 +81,7 @@ func TestElectionDoesNotImplode(t *testing.T) {
 		w.receiver(wire{})
 	}
 	w.run(60 * ms)
+	t.Logf("%d of 1,000 receivers answer", s.control)
 	if s.control < 1 || s.control > 100 {
 		t.Errorf("%d of 1,000 receivers answer", s.control)
 	}

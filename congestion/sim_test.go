@@ -126,7 +126,6 @@ type receiverModel struct {
 	own     *wire
 	queue   []inFlight
 	head    int
-	last    int64 // when the latest arrival is
 	drain   bool  // an event is scheduled
 	nakAt   int64 // when a NAK leaves; 0: none
 	octets  uint64
