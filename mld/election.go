@@ -62,7 +62,9 @@ func (r *Router) queried(now time.Time, q *Message, p *Packet) {
 func (r *Router) yield(now time.Time, q *Message, p *Packet) {
 	serves := q.General() && p.Dst == r.config.Family.AllNodes() && q.MaxDelay <= r.config.QueryInterval
 	if !serves && (r.spoiled || !r.Querier()) {
-		r.stats.Useless++
+		if p.Src != r.querier || q.General() {
+			r.stats.Useless++
+		}
 		return
 	}
 	if r.Querier() {

@@ -7,46 +7,41 @@ import (
 
 // check makes sure that somebody still listens to what a record says its sender does not: "Send Q(MA)", if all is set, and "Send Q(MA,X)" with X
 // the sources asked for [7.6.3]. Only the querier does; others wait for its query [7.4.2].
+//
+// A storm of such records does not become one of queries: those that QueriesPerSecond leaves no room for wait, and until they are asked the
+// timers stay as they are.
 func (r *Router) check(now time.Time, g *group, all bool, asked []netip.Addr) {
-	if !r.Querier() {
+	switch {
+	case !r.Querier():
+		return
+	case r.config.FastLeave: // nobody is asked: what is not wanted ends now
+		if all {
+			g.timer = now
+		}
+		for _, a := range asked {
+			g.source(a).timer = now
+		}
 		return
 	}
-	last := r.lastTime()
-	if r.config.FastLeave {
-		last = 0
-	}
-	deadline := now.Add(last)
-	if all { // "the Filter Timer must be lowered to LLQT"
-		if g.timer.After(deadline) {
-			g.timer = deadline
-		}
+	if all {
 		g.left = r.config.LastCount
 	}
 	// "for each of the sources in X that send to multicast address MA, with source timer larger than LLQT: Lower source timer to LLQT; Add
 	// the sources to the Retransmission List; Set the Source Retransmission Counter for each source to [Last Listener Query Count]".
+	late := now.Add(r.lastTime())
 	for _, a := range asked {
-		if s := g.source(a); s.timer.After(deadline) {
-			s.timer, s.left = deadline, r.config.LastCount
+		if s := g.source(a); s.timer.After(late) {
+			s.left = r.config.LastCount
 		}
 	}
-	if r.config.FastLeave { // the timers say it all
-		g.left = 0
-		for i := range g.sources {
-			g.sources[i].left = 0
-		}
-		return
-	}
-	if !g.asking() {
-		return
-	}
-	if !r.limit.take(now) {
+	switch {
+	case !g.asking():
+	case r.limit.take(now):
+		r.ask(now, g)
+	case g.repeat.IsZero():
+		g.repeat = r.limit.reserve(now)
 		r.stats.Deferred++
-		if g.repeat.IsZero() {
-			g.repeat = now.Add(r.config.LastInterval)
-		}
-		return
 	}
-	r.ask(now, g)
 }
 
 // asking reports whether specific queries about g are still to be sent.
@@ -85,6 +80,9 @@ func (r *Router) ask(now time.Time, g *group) {
 	}
 	all := g.left > 0
 	if all {
+		if g.left == r.config.LastCount && g.timer.After(late) { // "the Filter Timer must be lowered to LLQT"
+			g.timer = late
+		}
 		g.left--
 		q.Suppress = g.timer.After(late) // "if the Filter Timer is larger than LLQT, the [S] bit is set" [7.6.3.1]
 		r.out.query(q)
@@ -98,6 +96,9 @@ func (r *Router) ask(now time.Time, g *group) {
 			s := &g.sources[i]
 			if s.left == 0 {
 				continue
+			}
+			if s.left == r.config.LastCount && s.timer.After(late) {
+				s.timer = late
 			}
 			s.left--
 			if s.timer.After(late) {
@@ -117,6 +118,9 @@ func (r *Router) ask(now time.Time, g *group) {
 	}
 	if g.asking() {
 		g.repeat = now.Add(r.config.LastInterval)
+		if at := r.limit.reserve(now); at.After(g.repeat) {
+			g.repeat = at
+		}
 	}
 }
 

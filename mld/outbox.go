@@ -106,14 +106,29 @@ type bucket struct {
 	free     time.Time // when the bucket is full again
 }
 
-// take reports whether an event may happen now.
+// take reports whether an event may happen now, and counts it then.
 func (b *bucket) take(now time.Time) bool {
+	if b.reserveAt(now).After(now) {
+		return false
+	}
+	b.reserve(now)
+	return true
+}
+
+// reserve counts an event and returns when it may happen, now or later.
+func (b *bucket) reserve(now time.Time) time.Time {
+	at := b.reserveAt(now)
 	if b.free.Before(now) {
 		b.free = now
 	}
-	if b.free.Sub(now) > time.Duration(b.burst-1)*b.interval {
-		return false
-	}
 	b.free = b.free.Add(b.interval)
-	return true
+	return at
+}
+
+// reserveAt returns when the next event may happen.
+func (b *bucket) reserveAt(now time.Time) time.Time {
+	if at := b.free.Add(-time.Duration(b.burst-1) * b.interval); at.After(now) {
+		return at
+	}
+	return now
 }

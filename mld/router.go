@@ -44,7 +44,7 @@ type RouterStats struct {
 	NoGroup      uint64 // records ignored because MaxGroups is reached
 	NoSource     uint64 // sources ignored because MaxSources is reached
 	Older        uint64 // reports of an earlier version ignored: IgnoreOlder, or about a source-specific group (RFC 4604)
-	Deferred     uint64 // specific queries not sent at once because of QueriesPerSecond
+	Deferred     uint64 // specific queries put off because of QueriesPerSecond
 	Overflow     uint64 // packets dropped because too many waited
 	Invalid      Causes // packets refused, by cause
 }

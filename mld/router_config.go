@@ -34,7 +34,7 @@ type RouterConfig struct {
 	MaxSilence       time.Duration // the most that one query of another querier silences this one; default [Other Querier Present Timeout] of this configuration
 	MaxGroups        int           // with listeners; default 4096. Reports about more are ignored
 	MaxSources       int           // of a group; default 512. More are ignored: those in EXCLUDE mode then come though nobody wants them
-	QueriesPerSecond int           // specific queries sent at once because of a report; default 50. Those beyond wait for their retransmission
+	QueriesPerSecond int           // specific queries that reports lead to, their repetitions included; default 50, and as many at once. Those beyond wait
 
 	// Changed, if set, is called when what listeners want of a group changes: "notify routing" in RFC 2710 §6. The zero Filter
 	// says that nobody listens any more. It must not call the Router.
