@@ -102,6 +102,9 @@ func (m *Member) HandleEnd(now time.Time, from ID) {
 // lost notes that something of p will never come. What p sends in this view is of no use from then on: the next view brings what is
 // missing, from whoever has it, and begins anew. A member of which something is lost again and again counts as out of reach.
 func (m *Member) lost(p *peer) {
+	if t := m.pending; t != nil && t.from == p.id {
+		t.spoiled = true // there may have been a piece in it
+	}
 	switch {
 	case m.view == nil && m.invited != 0:
 		m.end(Broken, m.c.ID) // it may have been of the view to come

@@ -437,15 +437,18 @@ func (m *Member) handleInstall(p *peer, r *reader) error {
 	return nil
 }
 
-// decide takes note of the decision, which is carried out when nothing is missing.
+// decide takes note of the decision, which is carried out when nothing is missing. Who has not promised has no part in the end of the view:
+// what it delivered is not accounted for.
 func (m *Member) decide(v *value) {
-	if m.view != nil && v.find(m.c.ID) == nil && !m.gone {
+	if m.view != nil && v.find(m.c.ID) == nil {
 		d := v.departure(m.c.ID)
 		if len(v.entries) == 0 && len(v.left) == 0 {
 			d.Why = StateLost
 		}
-		m.end(d.Why, d.By)
-		return
+		if d.Why != Left || !m.frozen {
+			m.end(d.Why, d.By)
+			return
+		}
 	}
 	m.decided = v
 	m.complete()
