@@ -8,6 +8,7 @@ import (
 
 // The rate is that of the receiver with the narrowest way, and follows when that leaves; who has a lossy way but a wide one does not count.
 func TestAutoFollowsTheSlowest(t *testing.T) {
+	needsTime(t)
 	w, a, s := newAutoWorld(1, wire{rate: 125e6, buffer: 1e6, delay: int64(2 * ms)}, AutoConfig{})
 	slow := w.receiver(wire{rate: 2.5e6, buffer: 1e5, delay: int64(5 * ms)})
 	lossy := w.receiver(wire{delay: int64(20 * ms), loss: 0.05})
