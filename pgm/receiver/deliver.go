@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"math/bits"
 	"time"
 
 	"github.com/gopgm/gopgm/pgm/packet"
@@ -12,23 +11,29 @@ type order struct {
 	next    packet.SQN // the packet to deliver next
 	blocked bool       // the Sink did not take it
 	size    int        // packets that may be held
+	keeping bool       // what was delivered is kept for a while, to compute with
 	slots   []slot     // of packet n at n modulo their number, a power of two; nil until one is held
 }
 
 // slot is a packet that is held. Its buffer is used again for packets that come later.
 type slot struct {
 	Data
-	buf  []byte
-	lost bool // given up: there is nothing to deliver
+	buf   []byte
+	there bool // it is held, or kept
+	lost  bool // given up: there is nothing to deliver
+	void  bool // there is no such packet [11.2-14]
 }
 
 func (o *order) init(next packet.SQN, size int) {
 	o.next, o.blocked, o.size = next, false, size
+	for i := range o.slots {
+		o.slots[i].there = false
+	}
 }
 
 func (o *order) at(n packet.SQN) *slot {
 	if o.slots == nil {
-		o.slots = make([]slot, 1<<bits.Len(uint(o.size-1)))
+		o.slots = make([]slot, o.room())
 	}
 	return &o.slots[int(uint32(n))&(len(o.slots)-1)]
 }
@@ -36,20 +41,20 @@ func (o *order) at(n packet.SQN) *slot {
 func (o *order) hold(d *Data) {
 	sl := o.at(d.SQN)
 	sl.buf = append(sl.buf[:0], d.TSDU...)
-	sl.Data, sl.lost = *d, false
+	sl.Data, sl.there, sl.lost, sl.void = *d, true, false, false
 	sl.TSDU = sl.buf
 }
 
 func (o *order) abandon(n packet.SQN) {
 	sl := o.at(n)
-	sl.Data, sl.lost = Data{SQN: n}, true
+	sl.Data, sl.there, sl.lost, sl.void = Data{SQN: n}, false, true, false
 }
 
 // handleData takes a data packet of the session.
 func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 	d := Data{SQN: p.SQN, TSDU: p.TSDU, Repaired: repair}
 	var join packet.SQN
-	hasJoin := false
+	hasJoin, size := false, 0
 	for o, err := range packet.Options(p.Options) {
 		if err != nil {
 			return err
@@ -64,6 +69,10 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 				return err
 			}
 			hasJoin = !join.Before(p.Trail) && !p.SQN.Before(join)
+		case packet.OptCurrTGSize:
+			if s.parity != nil {
+				size = s.groupSize(o, s.parity.k)
+			}
 		case packet.OptSyn:
 			d.Syn = true
 		case packet.OptFin:
@@ -111,10 +120,14 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 	if s.ended { // by who was told
 		return nil
 	}
-	if s.unordered {
-		s.deliverNow(now, &d, fresh)
-	} else {
-		s.deliverInOrder(now, &d, fresh)
+	if size > 0 {
+		s.learnSize(now, d.SQN, size)
+	}
+	if s.take(now, &d, fresh); s.ended {
+		return nil
+	}
+	if s.parity != nil {
+		s.arrived(now, d.SQN)
 	}
 	if s.cursor.Before(s.presumed) {
 		s.detect(now)
@@ -123,6 +136,15 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 		s.checkEnd()
 	}
 	return nil
+}
+
+// take delivers d, or holds it; fresh says that it is newer than all before it.
+func (s *Session) take(now time.Time, d *Data, fresh bool) {
+	if s.unordered {
+		s.deliverNow(now, d, fresh)
+	} else {
+		s.deliverInOrder(now, d, fresh)
+	}
 }
 
 // deliverNow hands d to the Sink of an unordered session.
@@ -162,7 +184,7 @@ func (s *Session) refused(now time.Time, n packet.SQN) {
 
 // deliverInOrder delivers d if its turn has come, and what it made deliverable; otherwise d is held.
 func (s *Session) deliverInOrder(now time.Time, d *Data, fresh bool) {
-	if s.r.c.Passive {
+	if s.silent {
 		if s.makeRoom(d.SQN); s.ended {
 			return
 		}
@@ -182,6 +204,9 @@ func (s *Session) deliverInOrder(now time.Time, d *Data, fresh bool) {
 	if d.SQN == s.order.next && !s.holding && !s.order.blocked && s.sink.Data(*d) {
 		if s.ended {
 			return
+		}
+		if s.order.keeping {
+			s.order.hold(d)
 		}
 		s.took(d)
 		s.step(d.SQN + 1)
@@ -221,6 +246,10 @@ func (s *Session) deliver() {
 		switch {
 		case s.have.Has(next):
 			sl := s.order.at(next)
+			if sl.void {
+				s.step(next + 1)
+				continue
+			}
 			if sl.lost {
 				s.step(next + 1)
 				s.lost(next, next)
@@ -252,6 +281,9 @@ func (s *Session) deliver() {
 func (s *Session) step(next packet.SQN) {
 	s.order.next = next
 	s.have.Advance(next)
+	if p := s.parity; p != nil {
+		p.groups.Advance(next)
+	}
 }
 
 func (s *Session) took(d *Data) {

@@ -66,6 +66,7 @@ func (s *Session) sent(now time.Time, lead packet.SQN) {
 		return
 	}
 	s.lead = lead
+	s.passOver()
 	s.gaps.add(now, lead, &s.presumed)
 }
 
@@ -75,12 +76,16 @@ func (s *Session) passed(now time.Time, n packet.SQN) {
 		s.gaps.add(now, n-1, &s.presumed)
 	}
 	s.lead = n
+	if p := s.parity; p != nil {
+		p.idle = false
+		s.passOver()
+	}
 	s.gaps.arrived(s.r.c.ReorderCount, &s.presumed)
 }
 
 // detect hands what is missing and presumed lost to recovery, oldest first, as far as recovery has room.
 func (s *Session) detect(now time.Time) {
-	if s.ended || !s.started || s.holding || s.r.c.Passive || !s.cursor.Before(s.presumed) {
+	if s.ended || !s.started || s.holding || s.silent || !s.cursor.Before(s.presumed) {
 		return
 	}
 	if base := s.have.Trail(); s.cursor.Before(base) {
@@ -93,6 +98,12 @@ func (s *Session) detect(now time.Time) {
 	if s.limited && s.limit.Before(end) {
 		end = s.limit
 	}
+	if p := s.parity; p != nil && p.params.Proactive && !p.params.OnDemand && !p.idle {
+		// What parity may still bring unasked is not asked for [11.5-02].
+		if end = p.k.Group(end); !s.cursor.Before(end) {
+			return
+		}
+	}
 	for s.cursor.Before(end) {
 		n, ok := s.have.NextMissing(s.cursor, end-1)
 		if !ok {
@@ -100,6 +111,12 @@ func (s *Session) detect(now time.Time) {
 			return
 		}
 		s.cursor = n
+		if s.onDemand() {
+			if !s.detectGroup(now, n, end) {
+				return
+			}
+			continue
+		}
 		if !s.recovery.Lost(now, n) {
 			return
 		}
@@ -123,6 +140,9 @@ func (s *Session) advance(trail packet.SQN) {
 		s.lead = trail - 1
 	}
 	s.recovery.CancelRange(old, trail-1)
+	if s.parity != nil {
+		s.parity.recovery.CancelRange(old, trail-1)
+	}
 	if s.cursor.Before(trail) {
 		s.cursor = trail
 	}
@@ -146,6 +166,9 @@ func (s *Session) advance(trail packet.SQN) {
 		}
 	}
 	s.have.Advance(trail)
+	if s.parity != nil {
+		s.parity.groups.Advance(trail)
+	}
 }
 
 // giveUp says that the retries for n are used up [6.3-30].
@@ -154,6 +177,9 @@ func (s *Session) giveUp(n packet.SQN) {
 		return
 	}
 	if s.unordered {
+		if s.parity != nil {
+			s.lose(n)
+		}
 		s.lost(n, n)
 		return
 	}

@@ -30,13 +30,16 @@ func (r *Receiver) handleNAK(now time.Time, h *packet.Header, body, p []byte) er
 		s.parent.backOff.Advertised(a.interval)
 		s.heed(now)
 	}
-	if h.Options&packet.FlagParity != 0 {
-		return nil
-	}
 	if h.Type == packet.TypeNCF {
 		r.stats.NCFs++
 	} else {
 		r.stats.HeardNAKs++
+	}
+	if h.Options&packet.FlagParity != 0 {
+		for sqn := range n.All() {
+			s.heardGroup(now, sqn, h.Type == packet.TypeNCF)
+		}
+		return nil
 	}
 	for sqn := range n.All() {
 		// "NCFs and NAKs heard for SQNs outside the transmit window or for data already received are discarded" [6.3-31].

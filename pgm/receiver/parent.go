@@ -167,9 +167,15 @@ func (s *Session) unmute(now time.Time) {
 func (s *Session) heed(now time.Time) {
 	p := &s.parent
 	s.recovery.SetBackOff(now, min(p.backOff.Interval(), maxInterval))
+	if s.parity != nil {
+		s.parity.recovery.SetBackOff(now, min(p.backOff.Interval(), maxInterval))
+	}
 	withheld := !p.backOff.MayNAK() || p.silence.Active()
 	if p.withheld && !withheld {
 		s.recovery.Spread(now)
+		if s.parity != nil {
+			s.parity.recovery.Spread(now)
+		}
 	}
 	p.withheld = withheld
 }

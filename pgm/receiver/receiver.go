@@ -174,8 +174,8 @@ func (r *Receiver) handleData(now time.Time, from netip.AddrPort, h *packet.Head
 	if err := d.Parse(h, body); err != nil {
 		return r.stats.malformed(err)
 	}
-	if h.Options&packet.FlagParity != 0 {
-		r.stats.Parity++ // parity repairs nothing here, and its SQN is not a data packet's [11.2-06]
+	if h.Options&packet.FlagParity != 0 && (r.sessions[h.TSI()] == nil || r.sessions[h.TSI()].parity == nil) {
+		r.stats.Unused++ // no SPM has said what it is of [11.5-01], and its SQN is not a data packet's [11.2-06]
 		return nil
 	}
 	s := r.session(now, from, h.TSI())
@@ -183,6 +183,12 @@ func (r *Receiver) handleData(now time.Time, from netip.AddrPort, h *packet.Head
 		return nil
 	}
 	s.heard = now
+	if h.Options&packet.FlagParity != 0 {
+		if err := s.handleParity(now, h, &d); err != nil {
+			return r.stats.malformed(err)
+		}
+		return nil
+	}
 	if err := s.handleData(now, h.Type == packet.TypeRDATA, &d); err != nil {
 		return r.stats.malformed(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/internal/window"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
@@ -18,6 +19,7 @@ type Session struct {
 	observer  Observer // the sink, if it is one
 	told      uint8    // the kinds of events that it was told of, a bit each
 	unordered bool
+	silent    bool // it sends nothing
 	ended     bool
 	heard     time.Time // when a packet of the session was heard last
 
@@ -40,12 +42,15 @@ type Session struct {
 	presumed packet.SQN // what is missing before it is lost, and recovered
 	cursor   packet.SQN // what is missing before it is in recovery
 	recovery *nak.Recovery
+	parity   *parity        // nil: there is none that could be used
+	gone     *window.Bitmap // packets that are not missing and cannot be computed with; nil: none
 
 	limited bool
 	limit   packet.SQN // what the Sink does not want yet begins here
 	fin     packet.SQN // the last packet of the session [9.7-03]
 	hasFin  bool
 	reports [][]byte
+	over    struct{ missed, repaired uint64 } // of the parity that was
 	stats   SessionStats
 }
 
@@ -53,6 +58,8 @@ type Session struct {
 type SessionStats struct {
 	SPMs, ODATA, RDATA, Bytes, Delivered, Duplicates, Outside, Held, Lost, NAKs, SPMRs, Reports uint64
 	POLRs, FalsePaths, Silences, Copies                                                         uint64
+	Parity, BadParity, Rebuilt, ParityNAKs                                                      uint64
+	Groups                                                                                      fec.GroupsStats
 	Recovery                                                                                    nak.RecoveryStats
 	BackOff                                                                                     time.Duration // NAK_BO_IVL as it is
 }
@@ -65,7 +72,7 @@ const holdIntervals = 10
 const maxReports = 64
 
 func newSession(r *Receiver, now time.Time, from netip.AddrPort, tsi packet.TSI) *Session {
-	s := &Session{r: r, tsi: tsi, from: from, heard: now, recovery: nak.NewRecovery(r.c.Recovery, r.c.Rand)}
+	s := &Session{r: r, tsi: tsi, from: from, heard: now, silent: r.c.Passive, recovery: nak.NewRecovery(r.c.Recovery, r.c.Rand)}
 	s.solicitor.BackOff = r.c.Solicit
 	s.initParent()
 	return s
@@ -95,11 +102,26 @@ func (s *Session) Missing() int {
 // Stats returns the session's counters.
 func (s *Session) Stats() SessionStats {
 	s.stats.Recovery, s.stats.BackOff = s.recovery.Stats(), s.parent.backOff.Interval()
+	s.stats.Recovery.Lost += s.over.missed
+	s.stats.Recovery.Recovered += s.over.repaired
+	if p := s.parity; p != nil {
+		n := p.recovery.Stats()
+		s.stats.Groups = p.groups.Stats()
+		s.stats.Recovery.Lost += p.missed
+		s.stats.Recovery.Recovered += p.repaired
+		s.stats.Recovery.Requested += n.Requested
+		s.stats.Recovery.Suppressed += n.Suppressed
+		s.stats.Recovery.NCFRepeats += n.NCFRepeats
+		s.stats.Recovery.Repeats += n.Repeats
+	}
 	return s.stats
 }
 
 // Unordered makes the session deliver packets as they come [6.1-09]. To be called in Accept.
 func (s *Session) Unordered() { s.unordered = true }
+
+// Silent makes the session send nothing, as Config.Passive does for all: its source hears nobody.
+func (s *Session) Silent() { s.silent = true }
 
 // Have says that the packets first..last need not be received, because the Sink has what is in them.
 func (s *Session) Have(first, last packet.SQN) {
@@ -110,6 +132,13 @@ func (s *Session) Have(first, last packet.SQN) {
 		s.have.Add(n)
 	}
 	s.recovery.CancelRange(first, last)
+	if p := s.parity; p != nil {
+		for tg := p.k.Group(first); !last.Before(tg); tg = p.k.Next(tg) {
+			if !s.lacks(tg) {
+				p.recovery.Cancel(tg)
+			}
+		}
+	}
 }
 
 // Limit confines recovery to the packets up to last, because the Sink could not take later ones yet. It may be called again as the
@@ -132,7 +161,7 @@ func (s *Session) Resume(now time.Time) {
 
 // Report sends the source a message that other stacks ignore; what is in it is the Sink's affair. It is copied, and not repeated.
 func (s *Session) Report(body []byte) {
-	if s.r.c.Passive {
+	if s.silent {
 		return
 	}
 	if len(s.reports) == maxReports {
@@ -204,7 +233,9 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 	}
 	var join packet.SQN
 	var reset packet.Reset
-	var hasJoin, hasFin, hasReset bool
+	var hasJoin, hasFin, hasReset, hasParity bool
+	var params fec.Params
+	size := 0
 	var a advice
 	for o, err := range packet.Options(opts) {
 		if err != nil {
@@ -216,6 +247,20 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 				return err
 			}
 			hasJoin = join-p.Trail <= p.Lead-p.Trail+1
+		case packet.OptParityPrm:
+			if params, err = fec.ParseParams(o); err != nil {
+				s.stats.BadParity++ // what cannot be used is of no use, and the rest of the SPM is
+				continue
+			}
+			hasParity = true
+		case packet.OptCurrTGSize:
+			k := params.Group
+			if !hasParity && s.parity != nil {
+				k = s.parity.k
+			}
+			if k.Valid() {
+				size = s.groupSize(o, k)
+			}
 		case packet.OptFin:
 			hasFin = !p.NoWindow()
 		case packet.OptRst:
@@ -234,6 +279,9 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 	s.from = from
 	s.solicitor.SPMSeen()
 	s.regular(now, &a)
+	if hasParity {
+		s.learn(now, params)
+	}
 	if !p.NoWindow() {
 		switch {
 		case !s.started && hasJoin:
@@ -248,6 +296,15 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 			return nil
 		}
 		s.sent(now, p.Lead)
+		if q := s.parity; q != nil {
+			q.idle, q.spmLead = q.spmLead == p.Lead && s.lead == p.Lead, p.Lead
+			if size > 0 {
+				s.learnSize(now, p.Lead, size)
+			}
+		}
+		if s.ended {
+			return nil
+		}
 	}
 	if s.started {
 		s.holding = false
@@ -273,7 +330,7 @@ func (s *Session) handleTimeout(now time.Time) {
 		return
 	}
 	if now.Sub(s.heard) >= s.expiry() {
-		if s.r.c.Passive {
+		if s.silent {
 			s.GiveUp()
 		}
 		s.end(Expired, packet.Reset{})
@@ -289,6 +346,9 @@ func (s *Session) handleTimeout(now time.Time) {
 	}
 	s.gaps.expire(now, s.r.c.ReorderTimeout, &s.presumed)
 	s.recovery.HandleTimeout(now, s.giveUp)
+	if s.parity != nil {
+		s.parity.recovery.HandleTimeout(now, s.giveUpGroup)
+	}
 	s.detect(now)
 	s.deliver()
 	s.checkEnd()
@@ -314,7 +374,7 @@ func (s *Session) nextTimeout() time.Time {
 	if s.holding {
 		earlier(s.holdEnd)
 	}
-	if s.r.c.Passive {
+	if s.silent {
 		return next
 	}
 	earlier(s.gaps.next(s.r.c.ReorderTimeout))
@@ -322,6 +382,9 @@ func (s *Session) nextTimeout() time.Time {
 	earlier(s.parent.unmuted)
 	earlier(s.nextReply())
 	earlier(s.recovery.NextTimeout(s.mayNAK()))
+	if s.parity != nil {
+		earlier(s.parity.recovery.NextTimeout(s.mayNAK()))
+	}
 	return next
 }
 
@@ -354,7 +417,12 @@ func (s *Session) release() {
 	if s.have == nil {
 		return
 	}
-	s.have, s.order, s.gaps = nil, order{}, gaps{}
+	if s.parity != nil {
+		s.stats.Groups = s.parity.groups.Stats()
+		s.over.missed, s.over.repaired = s.parity.missed, s.parity.repaired
+		s.parity = nil
+	}
+	s.have, s.gone, s.order, s.gaps = nil, nil, order{}, gaps{}
 	s.recovery.Reset()
 	s.started = false
 }

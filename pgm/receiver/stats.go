@@ -31,7 +31,12 @@ type Stats struct {
 	Copies                              uint64 // unicast NCFs that were multicast to the neighbourhood
 	NoRange                             uint64 // OPT_NAK_BO_RNG with limits that are no range
 	Sessions                            uint64 // that were heard
-	Parity                              uint64 // parity packets, which are not used
+	Unused                              uint64 // parity packets of sessions that do not use them, or not yet
+	Parity                              uint64 // those that are looked at
+	BadParity                           uint64 // options of parity, and parity packets, that no session has; also among Malformed
+	Decoded, Rebuilt                    uint64 // groups that were decoded, and packets that came of it
+	Undecodable                         uint64 // groups that could not be
+	ParityNAKs                          uint64 // among NAKs
 	Own, Foreign, Unknown               uint64 // own sessions', other ports', unknown types' packets
 	Truncated, Checksum, Malformed      uint64 // packets dropped as broken, by cause
 }
@@ -49,11 +54,17 @@ func (s *Stats) malformed(err error) error {
 }
 
 func (s *Stats) add(e *Session) {
-	n := e.recovery.Stats()
+	n := e.Stats().Recovery
 	s.Missed += n.Lost
 	s.Repaired += n.Recovered
 	s.Requested += n.Requested
 	s.Suppressed += n.Suppressed
+	s.Parity += e.stats.Parity
+	s.BadParity += e.stats.BadParity
+	s.Decoded += e.stats.Groups.Decoded
+	s.Undecodable += e.stats.Groups.Undecodable
+	s.Rebuilt += e.stats.Rebuilt
+	s.ParityNAKs += e.stats.ParityNAKs
 	s.SPMs += e.stats.SPMs
 	s.ODATA += e.stats.ODATA
 	s.RDATA += e.stats.RDATA

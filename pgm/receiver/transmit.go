@@ -14,7 +14,7 @@ const maxUpstream = 512
 
 func (s *Session) pollTransmit(now time.Time, b *packet.Batch) {
 	s.sendReports(b)
-	if !s.active() || s.r.c.Passive {
+	if !s.active() || s.silent {
 		return
 	}
 	s.copyNCF(b)
@@ -26,11 +26,20 @@ func (s *Session) pollTransmit(now time.Time, b *packet.Batch) {
 		return
 	}
 	for b.Room() >= 3*maxUpstream {
+		h := packet.Upstream(packet.TypeNAK, s.tsi, s.r.c.Dest)
 		due := s.recovery.Due(now, s.r.due[:0])
+		if len(due) == 0 && s.parity != nil {
+			if due = s.parity.recovery.Due(now, s.r.due[:0]); len(due) > 0 {
+				h.Options |= packet.FlagParity // [11.2-08]; a list is of one kind [9.3-04]
+				if due = s.parity.dueGroups(now, due); len(due) == 0 {
+					continue
+				}
+				s.stats.ParityNAKs++
+			}
+		}
 		if len(due) == 0 {
 			return
 		}
-		h := packet.Upstream(packet.TypeNAK, s.tsi, s.r.c.Dest)
 		p := nak.Packet{SQN: due[0], Source: s.from.Addr().WithZone(""), Group: s.r.c.Group.Addr().WithZone(""), List: due[1:]}
 		out := nak.Append(s.r.scratch[:0], h, &p)
 		s.send(b, out, s.upstream())
