@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/poll"
@@ -288,6 +289,7 @@ type witness struct {
 	lost    int
 	ended   bool
 	end     receiver.End
+	decoder *fec.Decoder // nil: nothing was decoded
 }
 
 func (w *witness) errorf(format string, args ...any) {

@@ -70,7 +70,8 @@ type Config struct {
 	Tuner poll.TunerConfig
 
 	// FEC is the parity that is offered [11]; the zero Config offers none. Parity packets are up to fec.Reserve octets longer than data packets
-	// with MaxTSDU octets. With Adaptive and OnDemand, parity is advertised on demand only once it pays.
+	// with MaxTSDU octets. With Adaptive and OnDemand, parity is advertised on demand only once it pays. First must
+	// begin a group.
 	FEC fec.Config
 
 	First packet.SQN // of the first data packet
@@ -145,6 +146,12 @@ func (c *Config) check() error {
 	}
 	if err := c.FEC.Check(); err != nil {
 		return fmt.Errorf("source: %w", err)
+	}
+	if f := c.FEC.WithDefaults(); f.OnDemand && f.Parity < f.Group { // who lacks a whole group could not be served
+		return fmt.Errorf("source: %d parity packets for a group of %d: want as many at least, on demand", f.Parity, f.Group)
+	}
+	if k := fec.Size(c.FEC.Group); c.FEC.Enabled() && k.Index(c.First) != 0 {
+		return fmt.Errorf("source: the first packet, %v, does not begin a group of %d", c.First, k)
 	}
 	if err := c.Tuner.Check(); err != nil {
 		return fmt.Errorf("source: %w", err)

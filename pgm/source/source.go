@@ -280,6 +280,11 @@ func (s *Source) settle(now time.Time) {
 	if trail.After(s.next) {
 		trail = s.next
 	}
+	if p := s.parity; p != nil { // what is left of a group whose beginning is gone cannot be repaired by parity
+		if whole := p.k.Group(trail + packet.SQN(p.k) - 1); !whole.After(p.k.Group(s.next)) {
+			trail = whole
+		}
+	}
 	if trail.After(s.trail) { // it never moves backwards [2.1-01]
 		s.trail = trail
 		s.repairs.advance(trail)
