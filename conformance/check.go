@@ -68,7 +68,7 @@ const (
 	unjudgedCut      = "packets that the capture cut short"
 	unjudgedShort    = "packets too short for a PGM header"
 	unjudgedType     = "packets of a type that is not of RFC 3208"
-	unjudgedPoll     = "POLL and POLR packets, but for their headers"
+	unjudgedParent   = "POLLs of parents beyond those that are followed"
 	unjudgedParity   = "parity packets, but for their headers"
 	unjudgedDropped  = "packets that receivers drop: they have no effect"
 	unjudgedSessions = "packets of sessions beyond the limit of sessions that are followed"
@@ -115,10 +115,8 @@ func (c *Checker) Take(pk *pcap.Packet) {
 		return
 	}
 	switch p.h.Type {
-	case packet.TypePOLL, packet.TypePOLR:
-		c.unjudged[unjudgedPoll]++
-		return
-	case packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA, packet.TypeNAK, packet.TypeNNAK, packet.TypeNCF, packet.TypeSPMR:
+	case packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA, packet.TypeNAK, packet.TypeNNAK, packet.TypeNCF, packet.TypeSPMR,
+		packet.TypePOLL, packet.TypePOLR:
 	default:
 		c.unjudged[unjudgedType]++
 		return

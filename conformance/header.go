@@ -78,7 +78,7 @@ var headerRules = []*Rule{
 		},
 	},
 	{
-		Name: "layout", Clauses: []string{"8.1-01", "8.2-01", "8.3-01", "13.6-01"}, raw: true,
+		Name: "layout", Clauses: []string{"8.1-01", "8.2-01", "8.3-01", "13.6-01", "14.7.1-01", "14.7.2-01"}, raw: true,
 		Fires: "a packet that is shorter than the fields of its type",
 		see: func(p *sight) {
 			if p.err == nil || !errors.Is(p.err, packet.ErrTruncated) || p.err.Field == "TSDU" {
@@ -92,6 +92,10 @@ var headerRules = []*Rule{
 				clause = "8.2-01"
 			case packet.TypeSPMR:
 				clause = "13.6-01"
+			case packet.TypePOLL:
+				clause = "14.7.1-01"
+			case packet.TypePOLR:
+				clause = "14.7.2-01"
 			}
 			p.find(clause, "%v of %d octets ends in %s at offset %d", p.h.Type, len(p.Data), p.err.Field, p.err.Offset)
 		},
@@ -114,6 +118,8 @@ var headerRules = []*Rule{
 				at = packet.HeaderLen + 12
 			case packet.TypeNAK, packet.TypeNNAK, packet.TypeNCF:
 				at, n = packet.HeaderLen+4, 2
+			case packet.TypePOLL:
+				at = packet.HeaderLen + 8
 			default:
 				return
 			}

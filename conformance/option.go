@@ -21,8 +21,8 @@ var (
 	onSession  = []packet.Type{packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA}
 )
 
-// optionShapes has the options whose place and length are judged. Those of parity, congestion control and polls are known, so that
-// they are not taken for unknown ones, and judged for their framing alone.
+// optionShapes has the options whose place and length are judged. Those of parity and congestion control are known, so that they
+// are not taken for unknown ones, and judged for their framing alone.
 var optionShapes = map[packet.OptionType]optionShape{
 	packet.OptFragment:   {"OPT_FRAGMENT", onData, "9.2-01", []int{packet.FragmentLen}, "9.2.4-01", 0},
 	packet.OptNAKList:    {"OPT_NAK_LIST", onFeedback, "9.3-01", nil, "9.3-02", 0},
@@ -30,14 +30,14 @@ var optionShapes = map[packet.OptionType]optionShape{
 	packet.OptSyn:        {"OPT_SYN", onData, "9.6-01", []int{4}, "9.6.4-01", 0},
 	packet.OptFin:        {"OPT_FIN", onSession, "9.7.2-01", []int{4}, "9.7.4-01", 0},
 	packet.OptRst:        {"OPT_RST", onSPM, "9.8-02", []int{4}, "9.8.4-01", 0x7f},
-	packet.OptNAKBOIvl:   {name: "OPT_NAK_BO_IVL"},
-	packet.OptNAKBORng:   {name: "OPT_NAK_BO_RNG"},
+	packet.OptNAKBOIvl:   {"OPT_NAK_BO_IVL", []packet.Type{packet.TypeSPM, packet.TypeNCF, packet.TypePOLL}, "15.4.1-01", []int{12}, "15.4.1-01", 0},
+	packet.OptNAKBORng:   {"OPT_NAK_BO_RNG", onSPM, "15.4.2-01", []int{12}, "15.4.2-01", 0},
 	packet.OptRedirect:   {name: "OPT_REDIRECT"},
 	packet.OptParityPrm:  {name: "OPT_PARITY_PRM", flags: 0x03},
 	packet.OptParityGrp:  {name: "OPT_PARITY_GRP"},
 	packet.OptCurrTGSize: {name: "OPT_CURR_TGSIZE"},
-	packet.OptNbrUnreach: {name: "OPT_NBR_UNREACH"},
-	packet.OptPathNLA:    {name: "OPT_PATH_NLA"},
+	packet.OptNbrUnreach: {"OPT_NBR_UNREACH", []packet.Type{packet.TypeSPM, packet.TypeNCF}, "15.4.3-01", []int{4}, "15.4.3-01", 0},
+	packet.OptPathNLA:    {"OPT_PATH_NLA", onNCF, "15.4.4-01", []int{8, 20}, "15.4.4-01", 0},
 	packet.OptCR:         {name: "OPT_CR", flags: 0x07},
 	packet.OptCRQST:      {name: "OPT_CRQST", flags: 0x07},
 }
@@ -147,7 +147,7 @@ var optionRules = []*Rule{
 		},
 	},
 	{
-		Name: "option-place", Clauses: []string{"9.2-01", "9.3-01", "9.4.3-01", "9.6-01", "9.7.2-01", "9.8-02"}, raw: true,
+		Name: "option-place", Clauses: []string{"9.2-01", "9.3-01", "9.4.3-01", "9.6-01", "9.7.2-01", "9.8-02", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
 		Fires: "an option in a packet of a type that does not bear it",
 		see: func(p *sight) {
 			for _, o := range p.options {
@@ -158,7 +158,7 @@ var optionRules = []*Rule{
 		},
 	},
 	{
-		Name: "option-size", Clauses: []string{"9.2.4-01", "9.3-02", "9.4.3-01", "9.6.4-01", "9.7.4-01", "9.8.4-01"}, raw: true,
+		Name: "option-size", Clauses: []string{"9.2.4-01", "9.3-02", "9.4.3-01", "9.6.4-01", "9.7.4-01", "9.8.4-01", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
 		Fires: "an option of another length than the RFC draws",
 		see: func(p *sight) {
 			for _, o := range p.options {

@@ -24,7 +24,7 @@ func Rules() []*Rule { return slices.Clone(rules) }
 var rules = slices.Concat(
 	headerRules, optionRules, fragmentRules, sessionRules,
 	spmRules, heartbeatRules, windowRules, odataRules, rdataRules,
-	nakRules, ncfRules, requestRules, endingRules, rateRules,
+	nakRules, ncfRules, requestRules, pollRules, backOffRules, endingRules, rateRules,
 )
 
 // shown holds the rules by the type of the packets that they are shown.

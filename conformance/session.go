@@ -39,6 +39,8 @@ type session struct {
 	fragment fragments
 	end      ending
 	request  requests
+	polls    polls
+	advice   advice
 	rate     bucket
 }
 
@@ -73,7 +75,10 @@ func (s *session) follow(p *sight) {
 		s.followSPM(p)
 	case packet.TypeODATA, packet.TypeRDATA:
 		s.followData(p)
+	case packet.TypePOLL:
+		s.polls.follow(p)
 	case packet.TypeNCF:
+		s.advice.follow(p)
 		if r := s.track.at(p.nak.SQN); r == nil || r.asked == 0 && r.nnak == 0 {
 			s.unasked++
 		}
@@ -106,6 +111,7 @@ func (s *session) join(p *sight, first packet.SQN) {
 
 func (s *session) followSPM(p *sight) {
 	s.end.follow(p)
+	s.advice.follow(p)
 	s.spms.follow(s, p)
 	s.paths.follow(p)
 	if p.spm.NoWindow() || p.has(packet.OptNbrUnreach) {
@@ -167,6 +173,8 @@ func (s *session) followRequest(p *sight) {
 	switch p.h.Type {
 	case packet.TypeSPMR:
 		s.request.follow(p)
+	case packet.TypePOLR:
+		s.polls.followReply(p)
 	case packet.TypeNNAK:
 		for n := range p.nak.All() {
 			if r := s.note(n); r != nil {

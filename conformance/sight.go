@@ -8,6 +8,7 @@ import (
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pcap"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
 
@@ -28,9 +29,11 @@ type sight struct {
 	faultAt   int
 	err       *packet.Error // what the decoder of the type says
 
-	spm  spm.Packet
-	data packet.Data
-	nak  nak.Packet
+	spm   spm.Packet
+	data  packet.Data
+	nak   nak.Packet
+	poll  poll.Packet
+	reply poll.Reply
 
 	s *session
 	r *asker // who sent it, if it is upstream
@@ -107,6 +110,13 @@ func optionsAt(t packet.Type, b []byte) int {
 		}
 	case packet.TypeSPMR:
 		at = packet.HeaderLen
+	case packet.TypePOLL:
+		at = packet.HeaderLen + 20
+		if len(b) >= packet.HeaderLen+10 {
+			at += nlaLen(b[packet.HeaderLen+8:])
+		}
+	case packet.TypePOLR:
+		at = poll.ReplyLen
 	}
 	if at > len(b) {
 		return 0
@@ -172,6 +182,10 @@ func (p *sight) parse(body []byte) {
 		_, err = p.nak.Parse(&p.h, body)
 	case packet.TypeSPMR:
 		_, err = spm.ParseRequest(&p.h, body)
+	case packet.TypePOLL:
+		_, err = p.poll.Parse(&p.h, body)
+	case packet.TypePOLR:
+		_, err = p.reply.Parse(&p.h, body)
 	}
 	if err != nil {
 		errors.As(err, &p.err)

@@ -7,6 +7,7 @@ type requests struct {
 	asked   int64 // the first SPMR that no SPM followed yet; 0: none
 	last    int64 // the last SPMR
 	answers [3]int64
+	unicast int64 // the first unicast NCF, because multicast fails, that no SPM followed yet; 0: none
 	lists   [64]nakLists
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pcap"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
 
@@ -114,7 +115,7 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 	var b, list []byte
 	typ := map[string]packet.Type{
 		"spm": packet.TypeSPM, "odata": packet.TypeODATA, "rdata": packet.TypeRDATA, "nak": packet.TypeNAK, "nnak": packet.TypeNNAK,
-		"ncf": packet.TypeNCF, "spmr": packet.TypeSPMR,
+		"ncf": packet.TypeNCF, "spmr": packet.TypeSPMR, "poll": packet.TypePOLL, "polr": packet.TypePOLR,
 	}[kind]
 	h := packet.Downstream(typ, storyTSI, udpPort)
 	if typ.IsUpstream() {
@@ -124,6 +125,7 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 	var s spm.Packet
 	var d packet.Data
 	var k nak.Packet
+	var q poll.Packet
 	switch typ {
 	case packet.TypeSPM:
 		s = spm.Packet{SQN: packet.SQN(num()), Path: sourceAddr}
@@ -132,6 +134,9 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 	case packet.TypeODATA, packet.TypeRDATA:
 		d = packet.Data{SQN: packet.SQN(num()), Trail: 1}
 		d.TSDU = []byte(fmt.Sprintf("data of packet %d", d.SQN))
+	case packet.TypePOLL, packet.TypePOLR:
+		q = poll.Packet{SQN: packet.SQN(num()), Round: uint16(num()), Path: sourceAddr, BackOff: 50 * time.Millisecond}
+		q.Rand = uint32(q.SQN)<<16 + uint32(q.Round) + 1
 	case packet.TypeNAK, packet.TypeNNAK, packet.TypeNCF:
 		k = nak.Packet{SQN: packet.SQN(num()), Source: sourceAddr, Group: groupAddr}
 		for len(words) > 0 && words[0][0] >= '0' && words[0][0] <= '9' {
@@ -167,6 +172,15 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 			d.TSDU = make([]byte, num())
 		case "path":
 			s.Path = netip.MustParseAddr(next())
+			q.Path = s.Path
+		case "rand":
+			q.Rand = num()
+		case "mask":
+			q.Mask = num()
+		case "bo":
+			q.BackOff = time.Duration(num()) * time.Millisecond
+		case "subtype":
+			q.Subtype = poll.Subtype(num())
 		case "source":
 			k.Source = netip.MustParseAddr(next())
 		case "group":
@@ -233,6 +247,10 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 	case typ.IsData():
 		tail, d.TSDU = d.TSDU, nil
 		b = d.Append(b)
+	case typ == packet.TypePOLL:
+		b = q.Append(b)
+	case typ == packet.TypePOLR:
+		b = poll.Reply{SQN: q.SQN, Round: q.Round}.Append(b)
 	case typ != packet.TypeSPMR:
 		b = binary.BigEndian.AppendUint32(b, uint32(k.SQN))
 		b = packet.AppendNLA(packet.AppendNLA(b, k.Source), k.Group)

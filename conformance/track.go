@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 )
 
 // record is what is remembered of one data packet. Times are as sight.at has them; 0 is never.
@@ -92,6 +93,10 @@ type asker struct {
 
 	least, most int64 // of the delays of its last NAKs behind their gaps
 	drawn       int   // how many of them
+
+	reply              poll.Reply // its last POLR
+	replied            int64      // when it came; 0: there was none
+	nodeBits, nodeMask uint32     // what its POLRs say of its RAND_NODE_ID: the bits of the mask
 }
 
 // ask is what a receiver asked for last.
