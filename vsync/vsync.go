@@ -77,7 +77,7 @@ type Config struct {
 	// ExcludeAfter, if not zero, is for how long a member that takes nothing may hold up the others before it is excluded.
 	ExcludeAfter time.Duration
 
-	Batch   int // octets of a packet that carries messages; default 8 KiB
+	Batch   int // octets of a packet that carries messages; default 32 KiB
 	Window  int // octets of ours that not all members have, beyond which Send waits; default 2 MiB
 	Backlog int // octets that Next has not shown, beyond which the senders wait; default 8 MiB
 

@@ -91,23 +91,35 @@ func wellFormed(body []byte) bool {
 
 func count(vec []byte, rank int) uint32 { return binary.BigEndian.Uint32(vec[4*rank:]) }
 
-// pool keeps batches with their memory for use again.
+// pool keeps batches with their memory for use again. There are three sizes of memory, so that many small batches do not hold much.
 type pool struct {
-	size  int
-	spare []*batch
+	size  int // of the largest
+	spare [3][]*batch
 }
 
-// maxSpare bounds what is kept.
-const maxSpare = 1024
+// maxSpare bounds what is kept of each size.
+const maxSpare = 512
 
-func (p *pool) get(size int) *batch {
-	if n := len(p.spare); n > 0 && size <= p.size {
-		b := p.spare[n-1]
-		p.spare = p.spare[:n-1]
+// class returns which size n octets take.
+func (p *pool) class(n int) (class, size int) {
+	switch {
+	case n <= 512:
+		return 0, 512
+	case n <= 4096 && p.size > 4096:
+		return 1, 4096
+	}
+	return 2, max(n, p.size)
+}
+
+func (p *pool) get(n int) *batch {
+	class, size := p.class(n)
+	if k := len(p.spare[class]); k > 0 && size <= cap(p.spare[class][k-1].buf) {
+		b := p.spare[class][k-1]
+		p.spare[class] = p.spare[class][:k-1]
 		*b = batch{buf: b.buf[:0], refs: 1}
 		return b
 	}
-	return &batch{buf: make([]byte, 0, max(size, p.size)), refs: 1}
+	return &batch{buf: make([]byte, 0, size), refs: 1}
 }
 
 func (p *pool) unref(b *batch) {
@@ -117,9 +129,21 @@ func (p *pool) unref(b *batch) {
 	if b.refs < 0 {
 		panic("member: a batch was released twice")
 	}
-	if cap(b.buf) == p.size && len(p.spare) < maxSpare {
-		p.spare = append(p.spare, b)
+	if class, size := p.class(cap(b.buf)); size == cap(b.buf) && len(p.spare[class]) < maxSpare {
+		p.spare[class] = append(p.spare[class], b)
 	}
+}
+
+// fit returns b, or a copy of it with memory that fits what it has come to be, and has room for n octets more.
+func (p *pool) fit(b *batch, n int) *batch {
+	if class, _ := p.class(len(b.buf) + n); class == 2 {
+		return b
+	}
+	small := p.get(len(b.buf) + n)
+	small.buf = append(small.buf, b.buf...)
+	small.number, small.flags = b.number, b.flags
+	p.unref(b)
+	return small
 }
 
 // outbox is what was sent by the program and has no place among the batches yet.

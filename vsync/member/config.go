@@ -69,7 +69,7 @@ type Config struct {
 	// makes nobody suspect.
 	Alive, SuspectMin, SuspectMax time.Duration
 
-	Batch       int // octets of a packet that carries messages; default 8 KiB, at most 60 KiB
+	Batch       int // octets of a packet that carries messages; default 32 KiB, at most 60 KiB
 	Window      int // octets that this member has sent and not all have; default 2 MiB
 	SendBuffer  int // octets that wait to be sent; default 256 KiB, and one message always fits
 	Backlog     int // octets received that the program has not taken, beyond which the group is slowed down; default 8 MiB
@@ -118,7 +118,7 @@ func (c Config) withDefaults() (Config, error) {
 	duration(&c.SuspectMax, 350*time.Millisecond)
 	duration(&c.SlowAfter, time.Second)
 	size(&c.Expect, 1)
-	size(&c.Batch, 8<<10)
+	size(&c.Batch, 32<<10)
 	size(&c.Window, 2<<20)
 	size(&c.SendBuffer, 256<<10)
 	size(&c.Backlog, 8<<20)

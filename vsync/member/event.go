@@ -150,7 +150,7 @@ func (m *Member) deliver(r int) {
 	} else if len(b.body) == 0 {
 		return
 	}
-	e.batch, e.cost = b, max(len(b.buf), len(e.body))
+	e.batch, e.cost = b, max(cap(b.buf), len(e.body))
 	b.refs++
 	m.backlog += e.cost
 	m.tell(e)

@@ -237,8 +237,8 @@ func (m *Member) HandlePacket(now time.Time, from ID, p []byte) error {
 	}
 	if h.settings != m.settings {
 		m.stats.Foreign++
-		if h.group == 0 && m.view != nil && m.rank == 0 {
-			m.expel(s, Refused)
+		if m.view == nil && h.group != 0 {
+			m.end(Refused, from) // the group is there, and is not what this process takes it for
 		}
 		return ErrForeign
 	}

@@ -17,6 +17,7 @@ type network struct {
 	seq   int
 	links map[[2]int]*link
 	procs []*process
+	heard func(p []byte) // sees all that is sent
 
 	delay, jitter time.Duration
 	talkEnd       time.Duration // nobody sends after that
@@ -94,6 +95,9 @@ func (n *network) link(from, to int) *link {
 // multicast sends a packet to all processes but the sender.
 func (n *network) multicast(from *process, data []byte) {
 	data = append([]byte(nil), data...)
+	if n.heard != nil {
+		n.heard(data)
+	}
 	for _, p := range n.procs {
 		if p == from || p.crashed {
 			continue

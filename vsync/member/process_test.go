@@ -35,6 +35,7 @@ type process struct {
 	sent    int
 	viewAt  []time.Duration
 	members int
+	slowest ID
 }
 
 // epoch is the time at which simulations begin.
@@ -238,6 +239,8 @@ func (p *process) take(e *Event) {
 			p.state = binary.BigEndian.Uint64(p.taking)
 			p.note(check.Event{Kind: check.State, State: p.state, From: uint64(e.From)})
 		}
+	case Slowed:
+		p.slowest = e.From
 	case Blocked:
 		p.note(check.Event{Kind: check.Block})
 	case Ended:

@@ -157,7 +157,7 @@ func (m *Member) handleOut(p *peer, h *header, r *reader) error {
 		return ErrMalformed
 	case to != m.c.ID:
 		return nil
-	case m.view == nil && h.group != 0 && (why == Refused || why == Broken),
+	case m.view == nil && h.group != 0 && why == Broken,
 		m.view != nil && h.group == m.view.Group && h.view.Counter > m.view.ID.Counter:
 		m.end(why, p.id)
 		return nil

@@ -33,7 +33,7 @@ func (s *stream) add(b *batch) {
 		s.base = b.seq
 	}
 	s.q = append(s.q, b)
-	s.kept += len(b.buf)
+	s.kept += cap(b.buf)
 	if b.flags&flagOrders != 0 {
 		b.refs++
 		s.orders = append(s.orders, b)
@@ -45,7 +45,7 @@ func (s *stream) trim(p *pool) {
 	end := min(s.stable, s.delivered)
 	n := 0
 	for n < len(s.q) && s.q[n].seq <= end {
-		s.kept -= len(s.q[n].buf)
+		s.kept -= cap(s.q[n].buf)
 		p.unref(s.q[n])
 		n++
 	}

@@ -9,9 +9,11 @@ import (
 func (m *Member) seal() *batch {
 	b := m.out.take()
 	if b == nil {
-		b = m.pool.get(m.pool.size)
+		b = m.pool.get(bodyAt + 12*len(m.ranks))
 		b.buf = b.buf[:bodyAt]
 		b.number = m.out.number + 1
+	} else {
+		b = m.pool.fit(b, 12*len(m.ranks))
 	}
 	own, n := &m.streams[m.rank], len(m.ranks)
 	size := len(b.buf) - bodyAt

@@ -31,6 +31,7 @@ func run(args []string) int {
 	fs.IntVar(&l.rate, "rate", 0, "messages a second of each; 0: as many as go")
 	fs.DurationVar(&l.time, "time", 3*time.Second, "how long to send; the first second is not counted")
 	fs.StringVar(&order, "order", "total", "fifo, causal, total or token")
+	fs.IntVar(&l.batch, "batch", 0, "octets of a packet of messages; 0: the default")
 	fs.BoolVar(&l.safe, "safe", false, "safe delivery")
 	fs.BoolVar(&l.rejoin, "watch", false, "only say when views come")
 	fs.StringVar(&only, "only", "", "measure one thing: rate, latency or views")

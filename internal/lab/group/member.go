@@ -30,6 +30,7 @@ type load struct {
 	time     time.Duration // for which it sends
 	order    vsync.Order
 	safe     bool
+	batch    int
 	rejoin   bool // only watch: say when views come, until killed
 }
 
@@ -67,7 +68,7 @@ func clock() int64 { return time.Now().UnixNano() }
 // member joins the group, does what l says and writes its figures.
 func member(ctx context.Context, l load, out io.Writer) error {
 	g, err := vsync.Join(ctx, vsync.Config{
-		Endpoint: l.endpoint, Group: "lab", Order: l.order, Safe: l.safe, Expect: min(l.members, l.members/2+1),
+		Endpoint: l.endpoint, Group: "lab", Order: l.order, Safe: l.safe, Batch: l.batch, Expect: min(l.members, l.members/2+1),
 		PGM: pgm.Config{Rate: -1, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))},
 	})
 	if err != nil {

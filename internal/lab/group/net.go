@@ -75,7 +75,7 @@ func (n *network) start(l load, out *bytes.Buffer) (*exec.Cmd, error) {
 	}
 	args := []string{"netns", "exec", n.hosts[l.index], self, "-member", fmt.Sprint(l.index), "-e", l.endpoint, "-members", fmt.Sprint(l.members),
 		"-senders", fmt.Sprint(l.senders), "-size", fmt.Sprint(l.size), "-rate", fmt.Sprint(l.rate), "-time", l.time.String(),
-		"-order", l.order.String(), fmt.Sprintf("-safe=%v", l.safe), fmt.Sprintf("-watch=%v", l.rejoin)}
+		"-order", l.order.String(), "-batch", fmt.Sprint(l.batch), fmt.Sprintf("-safe=%v", l.safe), fmt.Sprintf("-watch=%v", l.rejoin)}
 	c := exec.Command("ip", args...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	c.Stderr = os.Stderr

@@ -1,0 +1,239 @@
+package member
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gopgm/gopgm/vsync/check"
+)
+
+// calm returns a network on which nothing goes wrong by itself, and n processes that found a group together.
+func calm(t *testing.T, n int, c Config) *network {
+	t.Helper()
+	net := newNetwork(testRand(t))
+	c.Group = "calm"
+	for range n {
+		net.join(c)
+	}
+	net.run(500 * time.Millisecond)
+	for _, p := range net.procs {
+		if p.members != n || len(p.viewAt) != 1 {
+			t.Fatalf("process %v has %d views, the last of %d members; want one of %d", p.m.ID(), len(p.viewAt), p.members, n)
+		}
+	}
+	return net
+}
+
+// Ten processes that start together make one view (2b, 4: other systems make ten).
+func TestStartTogetherIsOneView(t *testing.T) {
+	net := calm(t, 10, Config{})
+	if at := net.procs[9].viewAt[0]; at > 300*time.Millisecond {
+		t.Errorf("it came after %v", at)
+	}
+}
+
+// Ten that join a group together make one more.
+func TestJoinTogetherIsOneView(t *testing.T) {
+	net := calm(t, 1, Config{State: true})
+	begin := net.now
+	for range 10 {
+		net.join(Config{Group: "calm", State: true})
+	}
+	net.run(begin + time.Second)
+	for _, p := range net.procs[1:] {
+		if p.members != 11 || len(p.viewAt) != 1 {
+			t.Errorf("process %v has %d views, the last of %d members", p.m.ID(), len(p.viewAt), p.members)
+		} else if d := p.viewAt[0] - begin; d > 300*time.Millisecond {
+			t.Errorf("process %v was in after %v", p.m.ID(), d)
+		}
+	}
+}
+
+// A killed member is out within half a second, the coordinator too.
+func TestKilledMemberIsOutSoon(t *testing.T) {
+	for _, victim := range []int{0, 2, 3} {
+		net := calm(t, 4, Config{})
+		begin := net.now
+		net.procs[victim].crash()
+		net.run(begin + time.Second)
+		for i, p := range net.procs {
+			if i == victim {
+				continue
+			}
+			if d := p.viewAt[len(p.viewAt)-1] - begin; p.members != 3 || d > 500*time.Millisecond || d <= 0 {
+				t.Errorf("without %d, process %d has %d members after %v", victim, i, p.members, d)
+			}
+		}
+	}
+}
+
+// A member that was stopped suspects nobody when it goes on, however long it was: if it was not for too long, nothing has changed.
+func TestPausedMemberSuspectsNobody(t *testing.T) {
+	net := calm(t, 3, Config{SuspectMin: 2 * time.Second, SuspectMax: 3 * time.Second})
+	// It suspects after a fifth of a second, the others not before two.
+	p := net.procs[1]
+	p.m.c.SuspectMin, p.m.c.SuspectMax = 200*time.Millisecond, 350*time.Millisecond
+	p.pause(1500 * time.Millisecond)
+	net.run(net.now + 5*time.Second)
+	for _, q := range net.procs {
+		if len(q.viewAt) != 1 {
+			t.Errorf("process %v has another view of %d members", q.m.ID(), q.members)
+		}
+	}
+	if p.m.Stats().Pauses == 0 {
+		t.Error("the pause was not noticed")
+	}
+}
+
+// A clock that jumps, in either direction, upsets nobody.
+func TestClockMayJump(t *testing.T) {
+	net := calm(t, 3, Config{})
+	p := net.procs[0]
+	for _, jump := range []time.Duration{time.Hour, -2 * time.Hour, 24 * time.Hour} {
+		p.m.HandleTimeout(p.now().Add(jump))
+		net.run(net.now + 100*time.Millisecond)
+	}
+	p.m.last = p.now()
+	net.run(net.now + time.Second)
+	for _, q := range net.procs {
+		if q.ended {
+			t.Errorf("process %v is out", q.m.ID())
+		}
+	}
+}
+
+// A member that was cut off learns that it is out, and comes back as a new one.
+func TestCutOffMemberLearnsIt(t *testing.T) {
+	net := calm(t, 3, Config{State: true})
+	p := net.procs[0]
+	for _, q := range net.procs[1:] {
+		net.cut(p, q)
+		net.cut(q, p)
+	}
+	net.run(net.now + time.Second)
+	if p.ended {
+		t.Error("it cannot know yet")
+	}
+	for _, q := range net.procs[1:] {
+		net.heal(p, q)
+		net.heal(q, p)
+	}
+	net.run(net.now + time.Second)
+	if !p.ended {
+		t.Fatal("it does not know")
+	}
+	again := net.join(Config{Group: "calm", State: true})
+	net.run(net.now + time.Second)
+	if again.members != 3 {
+		t.Errorf("back among %d members", again.members)
+	}
+}
+
+// Half of a view goes on if it has the first member; the other half does not.
+func TestFirstMemberBreaksTheTie(t *testing.T) {
+	net := calm(t, 4, Config{})
+	for _, a := range net.procs {
+		for _, b := range net.procs {
+			if a != b && (a.index < 2) != (b.index < 2) {
+				net.cut(a, b)
+			}
+		}
+	}
+	net.run(net.now + 2*time.Second)
+	for i, p := range net.procs {
+		if want := []int{2, 2, 4, 4}[i]; p.members != want {
+			t.Errorf("process %d has a view of %d members, want %d", i, p.members, want)
+		}
+	}
+}
+
+// Two groups of one name, founded apart, leave each other alone; one that was founded by a process alone dissolves.
+func TestTwoGroupsOfOneName(t *testing.T) {
+	net := newNetwork(testRand(t))
+	c := Config{Group: "twice"}
+	for range 5 {
+		p := net.join(c)
+		for _, q := range net.procs[:p.index] {
+			if p.index < 4 && (p.index < 2) != (q.index < 2) || p.index == 4 {
+				net.cut(p, q)
+				net.cut(q, p)
+			}
+		}
+	}
+	net.run(400 * time.Millisecond)
+	for _, a := range net.procs {
+		for _, b := range net.procs {
+			net.heal(a, b)
+		}
+	}
+	net.run(3 * time.Second)
+	for i, p := range net.procs {
+		if want := []int{2, 2, 2, 2, 1}[i]; p.members != want || p.ended != (i == 4) || len(p.viewAt) != 1 {
+			t.Errorf("process %d: %d members, out %v, %d views", i, p.members, p.ended, len(p.viewAt))
+		}
+	}
+	if net.procs[0].m.Stats().Foreign == 0 {
+		t.Error("the other group was not counted")
+	}
+}
+
+// Who comes with other settings is refused by name.
+func TestOtherSettingsAreRefused(t *testing.T) {
+	net := calm(t, 2, Config{Order: Total})
+	p := net.join(Config{Group: "calm", Order: Causal})
+	net.run(net.now + time.Second)
+	if last := p.log.Events; len(last) != 1 || last[0].Kind != check.Out {
+		t.Errorf("it saw %v; want that it is out", last)
+	}
+	if net.procs[0].members != 2 {
+		t.Error("the group let it in")
+	}
+}
+
+// Fewer than are expected found no group.
+func TestExpectedMembersAreWaitedFor(t *testing.T) {
+	net := newNetwork(testRand(t))
+	c := Config{Group: "three", Expect: 3}
+	net.join(c)
+	net.join(c)
+	net.run(time.Second)
+	if net.procs[0].members != 0 {
+		t.Fatal("two founded it")
+	}
+	net.join(c)
+	net.run(net.now + time.Second)
+	for _, p := range net.procs {
+		if p.members != 3 {
+			t.Errorf("a view of %d members", p.members)
+		}
+	}
+}
+
+// A member that takes nothing is named, and, where that is the policy, excluded; the others go on.
+func TestSlowMemberIsNamedAndExcluded(t *testing.T) {
+	net := calm(t, 3, Config{Order: Total, Window: 8 << 10, Backlog: 8 << 10, Batch: 1024, SlowAfter: 300 * time.Millisecond, ExcludeAfter: time.Second})
+	slow := net.procs[2]
+	slow.lazy = time.Hour
+	begin := net.now
+	named := time.Duration(0)
+	for net.now < begin+3*time.Second {
+		for _, p := range net.procs[:2] {
+			for range 20 {
+				p.do(p.send)
+			}
+			if p.slowest == slow.m.ID() && named == 0 {
+				named = net.now - begin
+			}
+		}
+		net.run(net.now + 10*time.Millisecond)
+	}
+	if named == 0 || named > time.Second {
+		t.Errorf("named after %v", named)
+	}
+	if net.procs[0].members != 2 {
+		t.Errorf("it is still in the view, of %d", net.procs[0].members)
+	}
+	if d := net.procs[0].log.Events[len(net.procs[0].log.Events)-1].At; d < begin+2500*time.Millisecond {
+		t.Errorf("the others stopped at %v", d)
+	}
+}
