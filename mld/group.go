@@ -77,6 +77,21 @@ func (g *group) filter() Filter {
 	return f
 }
 
+// is reports whether filter() is f, without a list.
+func (g *group) is(f Filter) bool {
+	n := 0
+	for _, s := range g.sources {
+		if s.timer.IsZero() != g.exclude {
+			continue
+		}
+		if n >= len(f.Sources) || f.Sources[n] != s.addr {
+			return false
+		}
+		n++
+	}
+	return n == len(f.Sources) && f.Exclude == g.exclude
+}
+
 // forwards is filter().Accepts(a) without the list.
 func (g *group) forwards(a netip.Addr) bool {
 	s := g.source(a)
@@ -95,38 +110,40 @@ func (g *group) source(a netip.Addr) *source {
 }
 
 // walk changes the group's sources. keep, if set, is called for each and told whether it is in list, which is sorted; it may change the source and
-// says whether it stays. add, if set, says which timer an address gets that only the list has. The group ends up with at most limit
-// sources, those that it had first; walk returns how many were left out.
-func (g *group) walk(list []netip.Addr, limit int, keep func(s *source, listed bool) bool, add func(a netip.Addr) (timer time.Time)) (over uint64) {
-	old := g.sources[:0]
-	for _, s := range g.sources {
-		if keep == nil || keep(&s, contains(list, s.addr)) {
-			old = append(old, s)
+// says whether it stays. Addresses that only the list has are added with the timer given. The group ends up with at most limit sources, those
+// that it had first; walk returns how many were left out.
+func (g *group) walk(list []netip.Addr, limit int, timer time.Time, keep func(s *source, listed bool) bool) (over uint64) {
+	had := g.sources[:0]
+	for i := range g.sources {
+		if s := &g.sources[i]; keep == nil || keep(s, contains(list, s.addr)) {
+			had = append(had, *s)
 		}
 	}
-	g.sources = old
-	room := max(0, limit-len(old))
-	next := make([]source, 0, len(old)+min(len(list), room))
-	for len(old) > 0 || len(list) > 0 {
+	g.sources = had
+	room, added := max(0, limit-len(had)), 0
+	for _, a := range list {
 		switch {
-		case len(list) == 0 || len(old) > 0 && !list[0].Less(old[0].addr):
-			if len(list) > 0 && old[0].addr == list[0] {
-				list = list[1:]
-			}
-			next = append(next, old[0])
-			old = old[1:]
-		case add == nil:
-			list = list[1:]
-		case room == 0:
+		case g.source(a) != nil:
+		case added == room:
 			over++
-			list = list[1:]
 		default:
-			next = append(next, source{addr: list[0], timer: add(list[0])})
-			list = list[1:]
-			room--
+			added++
 		}
 	}
-	g.sources = next
+	if added == 0 {
+		return over
+	}
+	next := make([]source, 0, len(had)+added)
+	for _, a := range list {
+		for len(had) > 0 && had[0].addr.Less(a) {
+			next, had = append(next, had[0]), had[1:]
+		}
+		if added > 0 && (len(had) == 0 || had[0].addr != a) {
+			next = append(next, source{addr: a, timer: timer})
+			added--
+		}
+	}
+	g.sources = append(next, had...)
 	return over
 }
 

@@ -41,9 +41,8 @@ func (r *Router) apply(now time.Time, addr netip.Addr, t RecordType, list []neti
 	var asked []netip.Addr // the sources of Q(MA,...)
 	all := false           // Q(MA)
 	mali := now.Add(r.listeningInterval())
-	until := func(at time.Time) func(netip.Addr) time.Time { return func(netip.Addr) time.Time { return at } }
-	change := func(keep func(s *source, listed bool) bool, add func(netip.Addr) time.Time) {
-		r.stats.NoSource += g.walk(list, r.config.MaxSources, keep, add)
+	change := func(timer time.Time, keep func(s *source, listed bool) bool) {
+		r.stats.NoSource += g.walk(list, r.config.MaxSources, timer, keep)
 	}
 	refresh := func(s *source, listed bool) bool { // (B)=MALI
 		if listed {
@@ -51,46 +50,47 @@ func (r *Router) apply(now time.Time, addr netip.Addr, t RecordType, list []neti
 		}
 		return true
 	}
+	listed := func(_ *source, listed bool) bool { return listed } // Delete (A-B)
 	if t == Allow {
 		t = IsIn // the same in both tables
 	}
 	switch {
 	case !g.exclude && t == IsIn:
-		change(refresh, until(mali))
+		change(mali, refresh)
 	case !g.exclude && t == ToIn:
-		change(func(s *source, listed bool) bool {
+		change(mali, func(s *source, listed bool) bool {
 			if !listed {
 				asked = append(asked, s.addr) // A-B
 			}
 			return refresh(s, listed)
-		}, until(mali))
+		})
 	case !g.exclude && t == Block:
 		asked = g.among(list) // A*B
 	case !g.exclude: // IS_EX, TO_EX
 		if t == ToEx {
 			asked = g.among(list) // A*B
 		}
-		change(func(_ *source, listed bool) bool { return listed }, until(time.Time{}))
+		change(time.Time{}, listed)
 		g.exclude, g.timer = true, mali
 	case t == IsIn:
-		change(refresh, until(mali))
+		change(mali, refresh)
 	case t == ToIn:
-		change(func(s *source, listed bool) bool {
+		change(mali, func(s *source, listed bool) bool {
 			if !listed && !s.timer.IsZero() {
 				asked = append(asked, s.addr) // X-A
 			}
 			return refresh(s, listed)
-		}, until(mali))
+		})
 		all = true
 	case t == Block:
-		change(nil, until(g.timer))
+		change(g.timer, nil)
 		asked = g.among(list) // A-Y: what was in X, and what has come to it
 	default: // IS_EX, TO_EX
 		timer := mali
 		if t == ToEx {
 			timer = g.timer
 		}
-		change(func(_ *source, listed bool) bool { return listed }, until(timer))
+		change(timer, listed)
 		if t == ToEx {
 			asked = g.among(list) // A-Y
 		}
@@ -122,8 +122,8 @@ func (r *Router) settle(now time.Time, g *group) {
 	} else {
 		r.agenda.set(&g.slot, g.next())
 	}
-	if f := g.filter(); r.config.Changed != nil && !f.Equal(g.told) {
-		g.told = f
-		r.config.Changed(now, g.addr, f)
+	if r.config.Changed != nil && !g.is(g.told) {
+		g.told = g.filter()
+		r.config.Changed(now, g.addr, g.told)
 	}
 }
