@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/internal/netio"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/source"
@@ -42,6 +43,10 @@ type Config struct {
 	// RecvBuffer and SendBuffer are the sizes of the socket buffers, in octets; 0: 16 MiB and 1 MiB, as far as the system grants
 	// them.
 	RecvBuffer, SendBuffer int
+	// FEC is the parity that a source offers [11]; the zero FEC offers none. It is not for a group to which receivers of other stacks listen: one
+	// that is in the field can abort on a correct parity packet. Packets hold some octets less then (Sender.MaxTSDU), and of a Conn
+	// or PacketConn, a group is ended early where writing pauses.
+	FEC FEC
 	// Drop is a share, 0 to 1, of what arrives to discard at random: for demonstrations and tests of repair.
 	Drop float64
 	// Logger gets what a person who runs the program may want to know: default slog.Default(), at most a line a second.
@@ -57,6 +62,11 @@ type Config struct {
 	// Tests put a network in memory and a clock of a bubble in the place of sockets and the system's.
 	open func(context.Context, netio.Config) (netio.Conn, error)
 }
+
+// FEC says what parity a source offers: how many data packets a group has (Group), how many different parity packets (Parity), how many of them
+// are sent unasked (Proactive), whether receivers may ask for others (OnDemand), and whether the source decides by what receivers ask for
+// when that pays, and how many are sent unasked (Adaptive).
+type FEC = fec.Config
 
 // SourceConfig holds the intervals and limits of a source. Zero fields mean the defaults, which suit a LAN.
 type SourceConfig struct {
@@ -100,8 +110,11 @@ type ReceiverConfig struct {
 	Solicit       time.Duration // SPMR_BO_IVL [13.5-01]; default 250 ms
 	PeerExpiry    time.Duration // the silence after which a source is gone; default 30 s
 	EndExpiry     time.Duration // the same after OPT_FIN, while something is missing; default 5 s
-	Window        int           // packets held behind a gap or a slow reader; default what 32 MiB hold, 1024 to 32768
-	MaxSessions   int           // sources at once; default 256
+	// Silent receivers send nothing at all: no NAK, no report. It is for a source that nobody can answer; what is missing may come as parity, or
+	// when the source repeats what it sends.
+	Silent      bool
+	Window      int // packets held behind a gap or a slow reader; default what 32 MiB hold, 1024 to 32768
+	MaxSessions int // sources at once; default 256
 }
 
 // The defaults of Config that are not the engines'.
@@ -126,6 +139,9 @@ func (c Config) check() (Config, error) {
 		return c, errors.New("pgm: the size of a window or buffer is negative")
 	case !(c.Drop >= 0 && c.Drop <= 1): // a NaN too
 		return c, fmt.Errorf("pgm: a share of %v to drop: want 0 to 1", c.Drop)
+	}
+	if err := c.FEC.Check(); err != nil {
+		return c, fmt.Errorf("pgm: %w", err)
 	}
 	if c.ReadBuffer == 0 {
 		c.ReadBuffer = defaultReadBuffer
@@ -197,7 +213,11 @@ func (c Config) maxTSDU(conn netio.Conn) int {
 		mtu = defaultMTU
 	}
 	size := min(min(mtu, conn.MTU())-conn.Overhead()-conn.AlertOverhead(), packet.MaxRun)
-	return (size - packet.DataHeaderLen) &^ 7
+	size -= packet.DataHeaderLen
+	if f := c.FEC.WithDefaults(); f.Enabled() {
+		size -= fec.Reserve(fec.Size(f.Group), f.Parity, true) // so that parity packets fit too [11.2-21]
+	}
+	return size &^ 7
 }
 
 // window returns the transmit window, in octets, at a rate in octets a second, 0 being unlimited.

@@ -1,6 +1,9 @@
 package pgm
 
-import "github.com/gopgm/gopgm/pgm/receiver"
+import (
+	"github.com/gopgm/gopgm/fec"
+	"github.com/gopgm/gopgm/pgm/receiver"
+)
 
 // Flusher is a Sink that wants to know when a batch of datagrams is through. Flush is called on the loop's goroutine after each batch that
 // delivered something to the sink. The TSDUs that an unordered session delivered from it stay as they are after Flush too if the
@@ -38,7 +41,8 @@ func (f *Flushers) Sink(sink receiver.Sink) receiver.Sink {
 	}
 	reporter, _ := sink.(receiver.Reporter)
 	observer, _ := sink.(receiver.Observer)
-	return &flushSink{Sink: sink, flusher: flusher, reporter: reporter, observer: observer, all: f}
+	decoder, _ := sink.(receiver.Decoder)
+	return &flushSink{Sink: sink, flusher: flusher, reporter: reporter, observer: observer, decoder: decoder, all: f}
 }
 
 // Flush flushes them.
@@ -57,17 +61,31 @@ type flushSink struct {
 	flusher  Flusher
 	reporter receiver.Reporter // nil if the Sink is none
 	observer receiver.Observer // likewise
+	decoder  receiver.Decoder  // likewise
 	all      *Flushers
 	dirty    bool
 }
 
 // Data passes d on.
 func (s *flushSink) Data(d receiver.Data) bool {
+	s.touch()
+	return s.Sink.Data(d)
+}
+
+func (s *flushSink) touch() {
 	if !s.dirty {
 		s.dirty = true
 		s.all.dirty = append(s.all.dirty, s)
 	}
-	return s.Sink.Data(d)
+}
+
+// Decode passes a group on: what it brings may come with the next flush.
+func (s *flushSink) Decode(j *fec.Job) bool {
+	if s.decoder == nil {
+		return false
+	}
+	s.touch()
+	return s.decoder.Decode(j)
 }
 
 // Report passes the answer of the source on.

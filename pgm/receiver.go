@@ -71,7 +71,7 @@ func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) 
 			NCFRetries: t.NCFRetries, DataRetries: t.DataRetries, Max: t.MaxRecovering,
 		},
 		BackOffMin: t.NAKBackOffMin, BackOffMax: t.NAKBackOffMax, MulticastNAKs: t.MulticastNAKs,
-		Solicit: t.Solicit, PeerExpiry: t.PeerExpiry, EndExpiry: t.EndExpiry,
+		Passive: t.Silent, Solicit: t.Solicit, PeerExpiry: t.PeerExpiry, EndExpiry: t.EndExpiry,
 		Window: t.Window, MaxSessions: t.MaxSessions, Rand: newRand(),
 	})
 	if err != nil {

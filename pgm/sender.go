@@ -42,7 +42,7 @@ type SenderOptions struct {
 	// NewStore makes the Store when the sockets are open, so that the TSI and MaxTSDU of the Sender are known; it is used when Store
 	// is nil.
 	NewStore func(s *Sender) (source.Store, error)
-	// First is the sequence number of the first packet.
+	// First is the sequence number of the first packet. With Config.FEC it is a multiple of the size of groups.
 	First packet.SQN
 	// Join advertises, by OPT_JOIN, that a receiver which joins late may have whatever the store still holds [9.4].
 	Join bool
@@ -107,7 +107,7 @@ func (s *Sender) start(o SenderOptions) (err error) {
 		Tuner: poll.TunerConfig{
 			Default: c.Source.NAKBackOff, Min: c.Source.NAKBackOffMin, Max: c.Source.NAKBackOffMax, DupMax: c.Source.DuplicateNAKs,
 		},
-		First: o.First, Join: o.Join, Store: s.store, Rand: newRand(),
+		FEC: c.FEC, First: o.First, Join: o.Join, Store: s.store, Rand: newRand(),
 		Report: func(_ time.Time, from netip.AddrPort, body []byte) {
 			if o.Report != nil {
 				o.Report(from, body)
@@ -239,6 +239,15 @@ func (s *Sender) Reset(code uint8) error {
 func (s *Sender) SendReport(to netip.AddrPort, body []byte) {
 	body = append([]byte(nil), body...)
 	s.do(func(time.Time) { s.engine.SendReport(to, body) })
+}
+
+// Seal says that the store has all that it will ever have, so that the last of it can be given parity as well.
+func (s *Sender) Seal() { s.do(func(now time.Time) { s.engine.Seal(now) }) }
+
+// Repeat has all that the store has sent once more, with other parity than before, for receivers that cannot ask. Seal comes first, and all must have
+// been sent; Stats says, by Rounds, when the round is over. done is called on the loop's goroutine, and told whether a round has begun.
+func (s *Sender) Repeat(done func(began bool)) {
+	s.do(func(now time.Time) { done(s.engine.Repeat(now)) })
 }
 
 // SetRate changes the rate, in bits a second of IP packets; 0 is unlimited.

@@ -261,6 +261,13 @@ func (w *writer) Next() packet.SQN {
 	return w.memory.Next()
 }
 
+// Skip implements source.Skipper.
+func (w *writer) Skip(from, to packet.SQN) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.memory.Skip(from, to)
+}
+
 // Trail implements source.Store.
 func (w *writer) Trail() packet.SQN {
 	w.mu.Lock()

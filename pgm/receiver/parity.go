@@ -288,11 +288,15 @@ func (s *Session) load(n packet.SQN, _ []byte) (fec.Original, bool) {
 	return fec.Original{TSDU: sl.TSDU[:len(sl.TSDU):len(sl.TSDU)], Fragment: sl.Fragment}, true
 }
 
-// Decoded takes a Job back that the Sink's Decode was given: what it brought back is delivered.
+// Decoded takes a Job back that the Sink's Decode was given: what it brought back is delivered. A now of zero is when the session was heard
+// last.
 func (s *Session) Decoded(now time.Time, j *fec.Job) {
 	p := s.parity
 	if p == nil || s.ended {
 		return
+	}
+	if now.IsZero() {
+		now = s.heard
 	}
 	tg, _ := j.Group()
 	for n, o := range j.Rebuilt() {

@@ -8,7 +8,7 @@ import (
 
 // Repeat has all that is in the window sent for another time, as ODATA, with other parity than before: for receivers that cannot ask. It is for a
 // store that was sealed. It does nothing, and returns false, before all was sent for the first time, while a round lasts, and once
-// the session ends. Stats says when the round is over.
+// the session ends. Stats.Rounds says when the round is over.
 func (s *Source) Repeat(now time.Time) bool {
 	s.settle(now)
 	if s.state != open || !s.sealed || s.waiting() > 0 || s.repeating || s.trail == s.next {
@@ -49,6 +49,7 @@ func (s *Source) sendAgain(now time.Time, b *packet.Batch, n int) (octets int) {
 		}
 	}
 	if s.repeating = s.again.Before(s.lead() + 1); !s.repeating {
+		s.stats.Rounds++
 		s.schedule.SendNow(now)
 	}
 	return octets

@@ -356,7 +356,7 @@ func (s *Source) SetRate(rate int) {
 // Stats returns what has been counted so far.
 func (s *Source) Stats() Stats {
 	t := s.stats
-	t.Trail, t.Lead, t.Repeating = s.trail, s.lead(), s.repeating
+	t.Trail, t.Lead = s.trail, s.lead()
 	t.PendingRepairs = s.repairs.len()
 	t.Rate = s.c.MaxRate
 	if s.parity != nil {

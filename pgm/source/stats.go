@@ -33,6 +33,7 @@ type Stats struct {
 	ProactiveParity uint64 // parity packets sent unasked, as ODATA
 	DemandParity    uint64 // that were asked for, as RDATA
 	Repeated        uint64 // data packets that were sent again, by Repeat
+	Rounds          uint64 // of Repeat that are over
 	ParityNAKs      uint64 // among NAKs
 
 	Polls  poll.PollerStats
@@ -49,7 +50,6 @@ type Stats struct {
 	BackOff        time.Duration // NAK_BO_IVL
 	Proactive      int           // parity packets that are sent with each group
 	OnDemand       bool          // parity is advertised on demand
-	Repeating      bool          // a round of Repeat is not over
 }
 
 // Bad counts refused packets by cause.

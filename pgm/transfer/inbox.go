@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/receiver"
@@ -16,6 +17,9 @@ type session interface {
 	Want(first, last packet.SQN)
 	Limit(last packet.SQN)
 	Unlimit()
+	Forgo(first, last packet.SQN)
+	Decoded(now time.Time, j *fec.Job)
+	Silent()
 	Close()
 }
 
@@ -44,6 +48,8 @@ type inbox struct {
 	count    int // objects in those records
 	octets   int // of those records
 
+	parity parity // what groups are decoded from
+
 	atSeg *segment // what the packet before was of
 	at    int
 
@@ -53,6 +59,8 @@ type inbox struct {
 
 	left error // what the session ends with if the receiver leaves it
 	anew bool  // what earlier runs have left is not used, see Replay
+
+	decoded bool // what comes was brought back by parity: its memory is not that of the batch
 
 	refused bool       // something could not be taken
 	limit   packet.SQN // the first of it, before a record is known
@@ -72,6 +80,7 @@ var (
 func newInbox(s session, do func(func()) bool, dest *destination, o *observer) *inbox {
 	in := &inbox{session: s, do: do, dest: dest, names: newNames(dest.fold), left: errClosed}
 	in.tally.init(o)
+	in.parity.spare = make(chan *group, maxSpareGroups)
 	return in
 }
 
@@ -124,7 +133,11 @@ func (in *inbox) Data(d receiver.Data) bool {
 			part.repaired.Add(1)
 		}
 		j := in.work()
-		j.places = append(j.places, placement{part, block, d.TSDU})
+		data := d.TSDU
+		if in.decoded {
+			data = j.own(data)
+		}
+		j.places = append(j.places, placement{part, block, data})
 	}
 	return true
 }
@@ -198,6 +211,9 @@ func (in *inbox) record(d *receiver.Data) bool {
 		return false
 	}
 	in.idle, in.refused = time.Time{}, false
+	if in.parity.used {
+		in.keepRecord(d)
+	}
 	for err == nil && body != nil {
 		m := new(Manifest)
 		if err = m.Parse(body); err != nil {
@@ -255,6 +271,9 @@ func (in *inbox) install(m *Manifest, first packet.SQN, length int) error {
 		in.verify = newVerifier(in.dest, in)
 		in.writer = newWriter(in.dest, in, in.verify)
 		in.begin(m)
+		if m.OneWay {
+			in.mute()
+		}
 		go in.supervise()
 	}
 	var refused []Problem
@@ -270,7 +289,7 @@ func (in *inbox) install(m *Manifest, first packet.SQN, length int) error {
 		}
 		refused = append(refused, Problem{o.Name, err})
 		if !o.Dir {
-			in.session.Have(o.First, o.digestSQN(m.Block))
+			in.session.Forgo(o.First, o.digestSQN(m.Block))
 		}
 	}
 	// What is known, and the next record, may be recovered now.
@@ -387,6 +406,9 @@ func (in *inbox) tick(now time.Time) {
 func (in *inbox) forget(seg *segment) {
 	if in.ended {
 		return
+	}
+	if in.parity.used {
+		return // groups may have packets of it and of others
 	}
 	seg.parts, seg.m.Objects = nil, nil
 	if in.atSeg == seg {

@@ -22,7 +22,7 @@ type SessionID [16]byte
 //	 0                   1                   2                   3
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|      'G'      |      'P'      |      'G'      |      'M'      |
-//	|  Version = 1  |    flags    L |         Block Length          |
+//	|  Version = 1  |    flags  O L |         Block Length          |
 //	|                          Session ID                       ... |
 //	|                         Record Number                         |
 //	|                First Sequence Number, of this record          |
@@ -34,7 +34,7 @@ type SessionID [16]byte
 //	|                   Objects in the record                       |
 //
 // then for each object: flags (1: a directory), permission bits (2 octets), time of modification (8), size and length of the
-// name as uvarints, and the name. L (1) marks the last record; Next is then the number after the session's last packet. The
+// name as uvarints, and the name. O (2) says that the source hears nobody. L (1) marks the last record; Next is then the number after the session's last packet. The
 // numbers of objects are not sent: they follow from the sizes, so they cannot overlap.
 type Manifest struct {
 	Session SessionID
@@ -43,6 +43,7 @@ type Manifest struct {
 	Data    packet.SQN // of the first packet of the first object
 	Next    packet.SQN // of the next record's first packet; after the last packet of the session, if this is the last record
 	Last    bool
+	OneWay  bool   // the source hears nobody: receivers send nothing
 	Block   int    // octets of content in each packet but an object's last
 	Count   uint32 // objects in all records of the session
 	Total   uint64 // octets of content in all of them
@@ -64,8 +65,9 @@ const (
 	recordHeader  = 60
 	minEntry      = 1 + 2 + 8 + 1 + 1 // octets of an object without a name
 
-	flagLast = 1
-	flagDir  = 1
+	flagLast   = 1
+	flagOneWay = 2
+	flagDir    = 1
 )
 
 // recordRoom returns how many octets of a record go into one packet: fewer than a block, so that its options fit besides.
@@ -104,6 +106,9 @@ func (m *Manifest) Append(b []byte) []byte {
 	var flags byte
 	if m.Last {
 		flags |= flagLast
+	}
+	if m.OneWay {
+		flags |= flagOneWay
 	}
 	b = append(b, recordMagic...)
 	b = append(b, recordVersion, flags)
@@ -166,6 +171,7 @@ func (m *Manifest) Parse(b []byte) error {
 		Data:    packet.SQN(binary.BigEndian.Uint32(b[32:])),
 		Next:    packet.SQN(binary.BigEndian.Uint32(b[36:])),
 		Last:    b[5]&flagLast != 0,
+		OneWay:  b[5]&flagOneWay != 0,
 		Block:   int(binary.BigEndian.Uint16(b[6:])),
 		Count:   binary.BigEndian.Uint32(b[44:]),
 		Total:   binary.BigEndian.Uint64(b[48:]),

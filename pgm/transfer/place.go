@@ -5,6 +5,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/pgm"
 )
 
@@ -14,6 +15,18 @@ type job struct {
 	lease  pgm.Lease // nil if there are no placements
 	places []placement
 	orders []order
+	groups []*group      // to be decoded, after the placements
+	done   chan struct{} // closed when the job is done; nil: nobody waits
+	octets []byte        // what own has copied
+}
+
+// own returns a copy of data that is the job's.
+func (j *job) own(data []byte) []byte {
+	if len(j.octets)+len(data) > cap(j.octets) {
+		j.octets = make([]byte, 0, max(2*cap(j.octets), 64<<10, len(data))) // what was copied before stays where it is
+	}
+	j.octets = append(j.octets, data...)
+	return j.octets[len(j.octets)-len(data):]
 }
 
 // placement is a block and where it belongs.
@@ -55,10 +68,13 @@ type writer struct {
 	jobs   chan *job
 	spare  chan *job // that were done, to be used again
 
-	files  fileCache
-	target *part // whose file is being asked for
-	iov    vector
-	parts  map[int]*part // with an unfinished file, or with blocks that an earlier run has left
+	files    fileCache
+	target   *part // whose file is being asked for
+	iov      vector
+	decoder  *fec.Decoder // nil: nothing was decoded
+	readPart *part        // whose file was read last to decode, though it is whole
+	readFile *os.File
+	parts    map[int]*part // with an unfinished file, or with blocks that an earlier run has left
 }
 
 func newWriter(dest *destination, in *inbox, verify *verifier) *writer {
@@ -87,7 +103,8 @@ func (w *writer) recycle(j *job) {
 	}
 	clear(j.places)
 	clear(j.orders)
-	*j = job{places: j.places[:0], orders: j.orders[:0]}
+	clear(j.groups)
+	*j = job{places: j.places[:0], orders: j.orders[:0], groups: j.groups[:0], octets: j.octets[:0]}
 	select {
 	case w.spare <- j:
 	default:
@@ -120,6 +137,7 @@ func (w *writer) run() {
 // finish leaves unfinished files as another run can use them.
 func (w *writer) finish() {
 	w.files.close()
+	w.dropRead()
 	for _, p := range w.parts {
 		switch {
 		case p.existing:
@@ -138,6 +156,12 @@ func (w *writer) do(j *job) {
 		w.obey(&j.orders[i])
 	}
 	w.place(j.places)
+	for _, g := range j.groups {
+		w.decode(g)
+	}
+	if j.done != nil {
+		close(j.done)
+	}
 }
 
 // place writes blocks to where they belong.

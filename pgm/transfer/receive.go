@@ -32,6 +32,7 @@ func Receive(ctx context.Context, ep pgm.Endpoint, c pgm.Config, o ReceiveOption
 	if o.Timeout > 0 && c.Receiver.PeerExpiry == 0 {
 		c.Receiver.PeerExpiry = max(min(o.Timeout, defaultTimeout), minExpiry)
 	}
+	c.Receiver.Silent = c.Receiver.Silent || o.OneWay
 	r := &receiving{o: o, observer: observer{f: o.Observe}, left: errClosed}
 	err := r.run(ctx, func() (Loop, error) {
 		l, err := pgm.NewReceiver(ctx, ep, c, pgm.ReceiverOptions{Accept: r.accept})
@@ -126,6 +127,9 @@ func (r *receiving) accept(s *receiver.Session) receiver.Sink {
 	s.Unordered()
 	in := newInbox(s, r.loop.Do, r.dest, &r.observer)
 	in.left, in.anew = r.left, r.replay
+	if r.o.OneWay {
+		in.mute()
+	}
 	in.tsi, in.from = s.TSI().String(), s.Source().Addr().String()
 	j := &joined{in: in, session: s}
 	r.joined = append(r.joined, j)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/receiver"
 	"github.com/gopgm/gopgm/pgm/source"
@@ -60,9 +61,12 @@ func (l *fakeLoop) Window() (trail, lead packet.SQN, ok bool) {
 	return l.store.Trail(), l.store.Next() - 1, true
 }
 
-func (l *fakeLoop) Limit(last packet.SQN) { l.limited, l.limit = true, last }
-func (l *fakeLoop) Unlimit()              { l.limited = false }
-func (l *fakeLoop) Close()                { l.end(receiver.Closed, packet.Reset{}) }
+func (l *fakeLoop) Limit(last packet.SQN)        { l.limited, l.limit = true, last }
+func (l *fakeLoop) Unlimit()                     { l.limited = false }
+func (l *fakeLoop) Forgo(first, last packet.SQN) { l.Have(first, last) }
+func (l *fakeLoop) Decoded(time.Time, *fec.Job)  {}
+func (l *fakeLoop) Silent()                      {}
+func (l *fakeLoop) Close()                       { l.end(receiver.Closed, packet.Reset{}) }
 
 func (l *fakeLoop) end(reason receiver.End, reset packet.Reset) {
 	if !l.ended {

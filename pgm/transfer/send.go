@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/source"
@@ -73,6 +74,7 @@ type sending struct {
 	complete int       // objects that Complete was told of
 	meter    meter
 	progress time.Time // when the next is due
+	rounds   rounds
 
 	mu      sync.Mutex
 	summary Summary
@@ -106,16 +108,22 @@ func (s *sending) run(ep pgm.Endpoint, c pgm.Config, paths []string) error {
 	if c.Source.Linger == 0 {
 		c.Source.Linger = endLinger
 	}
+	if s.o.OneWay {
+		c = oneWay(c)
+	}
 	var session SessionID
 	rand.Read(session[:])
 	var number [4]byte
 	rand.Read(number[:])
-	first := packet.SQN(binary.BigEndian.Uint32(number[:]))
+	first := packet.SQN(binary.BigEndian.Uint32(number[:])) &^ (fec.MaxGroup - 1) // a group begins with it
 	_, err = pgm.NewSender(s.ctx, ep, c, pgm.SenderOptions{
 		NewStore: func(sender *pgm.Sender) (source.Store, error) {
 			p, err := arrange(found.objects, found.total, sender.MaxTSDU(), session, first)
 			if err != nil {
 				return nil, err
+			}
+			for _, m := range p.records {
+				m.OneWay = s.o.OneWay
 			}
 			s.sender = sender
 			s.store = newStore(p, found, sender.Wake)
@@ -168,6 +176,9 @@ func (s *sending) steer() error {
 	for {
 		select {
 		case <-s.ctx.Done():
+			if s.o.OneWay && s.o.Rounds == 0 && !s.sent.IsZero() {
+				return nil // it goes on until it is told to end
+			}
 			return s.ctx.Err()
 		case <-s.store.failed:
 			return s.store.failure().Err
@@ -181,7 +192,7 @@ func (s *sending) steer() error {
 		}
 		now := time.Now()
 		begun, finished := s.ledger.count()
-		if quiet && now.Sub(s.start) >= noReceiverAfter {
+		if quiet && !s.o.OneWay && now.Sub(s.start) >= noReceiverAfter {
 			if quiet = false; begun == 0 {
 				s.note(Event{Kind: NoReceiver, Expected: s.expected(), Missing: s.ledger.missing(false), Err: errors.New("no receiver has been heard")})
 			}
@@ -203,6 +214,10 @@ func (s *sending) steer() error {
 				return fmt.Errorf("%w: not begun: %s", ErrMissing, strings.Join(missing, ", "))
 			}
 		case s.sent.IsZero():
+		case s.o.OneWay:
+			if s.rounds.done(s) {
+				return nil
+			}
 		case s.ledger.waiting(now, s.o.Timeout):
 		case now.Sub(s.sent) >= s.linger(begun, missing):
 			return nil
@@ -237,6 +252,7 @@ func (s *sending) look(now time.Time, begun, finished int) {
 	if all && s.sent.IsZero() {
 		s.sent = now
 		s.progress = now
+		s.sender.Seal()
 	}
 	if now.Before(s.progress) {
 		return

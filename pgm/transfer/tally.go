@@ -167,7 +167,7 @@ func (in *inbox) failed(p *part, err error) {
 	in.note(Event{Kind: Failed, Name: p.o.Name, Dir: p.o.Dir, Size: p.o.Size, Err: err})
 	in.do(func() {
 		if !p.o.Dir && !in.ended {
-			in.session.Have(p.o.First, p.o.digestSQN(p.seg.m.Block))
+			in.session.Forgo(p.o.First, p.o.digestSQN(p.seg.m.Block))
 		}
 		if last {
 			in.forget(p.seg)

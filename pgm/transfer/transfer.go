@@ -29,6 +29,11 @@ type SendOptions struct {
 	// Linger is how long the session stays, after the last packet was sent, for receivers that have not said that they are
 	// there. Default 2 s; negative: not at all.
 	Linger time.Duration
+	// OneWay is for receivers that nobody can hear: they are told so, and send nothing. All is sent again and again, with other parity each
+	// time (pgm.Config.FEC; without any, half of a default is taken), Rounds times, or, if that is 0, until the context is done, which is no
+	// error then.
+	OneWay bool
+	Rounds int
 	// Observe, if not nil, is called for each event, one at a time, and delays the transfer
 	// while it runs.
 	Observe func(Event)
@@ -45,6 +50,8 @@ type ReceiveOptions struct {
 	// the engine's peer expiry says.
 	Timeout time.Duration
 	Name    string // of this receiver, in its receipts; default the host's name
+	// OneWay receivers send nothing at all, not even before they hear from the source that it would hear nothing.
+	OneWay bool
 	// Observe, if not nil, is called for each event, one at a time.
 	Observe func(Event)
 	// Progress is the time between Progress events of a session. Default 500 ms.
