@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/net/bpf"
@@ -18,6 +20,7 @@ type sockets struct {
 	inConn  syscall.RawConn
 	outConn syscall.RawConn
 	buf     []byte
+	closed  atomic.Bool
 }
 
 func (s *sockets) open(p *Port) error {
@@ -177,7 +180,7 @@ func (p *Port) Read() (Packet, error) {
 			return rerr != unix.EAGAIN && rerr != unix.EINTR
 		})
 		switch {
-		case errors.Is(err, os.ErrClosed):
+		case p.closed.Load():
 			return Packet{}, net.ErrClosed
 		case err != nil:
 			return Packet{}, err
@@ -219,7 +222,35 @@ func (p *Port) Send(out *Packet) error {
 	return err
 }
 
+// Join has this host listen to a group, as a program that joins it would: the kernel reports it, and answers for it, until Leave or Close.
+func (p *Port) Join(group netip.Addr) error { return p.membership(group, true) }
+
+// Leave ends what Join began. A querier on the link asks at once who else listens.
+func (p *Port) Leave(group netip.Addr) error { return p.membership(group, false) }
+
+func (p *Port) membership(group netip.Addr, join bool) error {
+	var merr error
+	err := p.outConn.Control(func(f uintptr) {
+		fd := int(f)
+		if p.family == IGMP {
+			name := unix.IP_DROP_MEMBERSHIP
+			if join {
+				name = unix.IP_ADD_MEMBERSHIP
+			}
+			merr = unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, name, &unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(p.ifi.Index)})
+			return
+		}
+		name := unix.IPV6_LEAVE_GROUP
+		if join {
+			name = unix.IPV6_JOIN_GROUP
+		}
+		merr = unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, name, &unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(p.ifi.Index)})
+	})
+	return errors.Join(err, merr)
+}
+
 // Close closes the sockets; Read returns net.ErrClosed.
 func (s *sockets) Close() error {
+	s.closed.Store(true)
 	return errors.Join(s.in.Close(), s.out.Close())
 }

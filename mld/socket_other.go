@@ -4,6 +4,7 @@ package mld
 
 import (
 	"fmt"
+	"net/netip"
 	"runtime"
 )
 
@@ -21,6 +22,12 @@ func (p *Port) Read() (Packet, error) { return Packet{}, errNoSystem() }
 
 // Send returns an error: this is not Linux.
 func (p *Port) Send(*Packet) error { return errNoSystem() }
+
+// Join returns an error: this is not Linux.
+func (p *Port) Join(netip.Addr) error { return errNoSystem() }
+
+// Leave returns an error: this is not Linux.
+func (p *Port) Leave(netip.Addr) error { return errNoSystem() }
 
 // Close does nothing.
 func (s *sockets) Close() error { return nil }
