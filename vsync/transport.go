@@ -94,22 +94,21 @@ func (i *inlet) Data(d receiver.Data) bool {
 	}
 	g := i.g
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if i.id == 0 && !i.bind(p) {
-		return true
+	wanted := i.id != 0 || i.bind(p)
+	if wanted {
+		_ = g.m.HandlePacket(time.Now(), i.id, p) // counted by cause
 	}
-	_ = g.m.HandlePacket(time.Now(), i.id, p) // counted by cause
+	g.mu.Unlock()
+	if !wanted {
+		i.session.Close() // it says End
+	}
 	return true
 }
 
-// bind gives the session the incarnation that its first packet names, unless another has that.
+// bind gives the session the incarnation that its first packet names, unless that is of another group, or another session has it.
 func (i *inlet) bind(p []byte) bool {
 	id, group, ok := member.Sender(p)
-	if !ok {
-		return false
-	}
-	if group != i.g.group || i.g.inlets[id] != nil || id == i.g.m.ID() {
-		i.session.Close()
+	if !ok || group != i.g.group || i.g.inlets[id] != nil || id == i.g.m.ID() {
 		return false
 	}
 	i.id = id

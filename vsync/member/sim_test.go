@@ -283,7 +283,7 @@ func TestPromisesHold(t *testing.T) {
 	var next atomic.Uint64
 	var failed atomic.Int32
 	var workers sync.WaitGroup
-	total, most := uint64(seeds(t, 1500)), int32(10)
+	total, most := uint64(seeds(t, 2000)), int32(10)
 	if os.Getenv("VSYNC_FIRST") != "" {
 		most = 1
 	}
