@@ -16,7 +16,7 @@ func receiveFiles(ctx context.Context, o *options, stdout, stderr io.Writer) int
 	n := newNarrator(o, stdout, stderr)
 	defer n.display.Close()
 	summary, err := transfer.Receive(ctx, o.endpoint, o.config(n.display), transfer.ReceiveOptions{
-		Dir: o.dir, Once: o.once, Timeout: o.timeout, Name: o.name, Observe: n.observe,
+		Dir: o.dir, Once: o.once, Timeout: o.timeout, Name: o.name, OneWay: o.oneWay, Observe: n.observe,
 	})
 	n.display.Close()
 	if err != nil && (!n.told || errors.Is(err, context.Canceled)) {

@@ -46,6 +46,9 @@ const usage = `Usage: pgmrecv [flags]                receive files into the curr
                           ever, and 30s)
       --name NAME         how to call this receiver in its reports to the
                           sender (default: the name of the host)
+      --one-way           send nothing: the sender could not hear it. One that
+                          sends with --one-way says so itself, but what is
+                          missed before that would be asked for
       --drop SHARE        discard this share of what arrives, at random, e.g.
                           2% or 0.02: to see losses repaired
       --progress MODE     auto (bars on a terminal), plain (a line a second),
@@ -78,6 +81,7 @@ type options struct {
 	once     bool
 	timeout  time.Duration
 	name     string
+	oneWay   bool
 	drop     float64
 	progress console.Mode
 	json     bool
@@ -100,6 +104,7 @@ func parseOptions(args []string) (*options, error) {
 	f.BoolVar(&o.once, "once", false, "")
 	f.DurationVar(&o.timeout, "timeout", 0, "")
 	f.StringVar(&o.name, "name", "", "")
+	f.BoolVar(&o.oneWay, "one-way", false, "")
 	f.StringVar(&drop, "drop", "0", "")
 	f.StringVar(&progress, "progress", "auto", "")
 	f.BoolVar(&o.json, "json", false, "")
@@ -148,7 +153,7 @@ func parseOptions(args []string) (*options, error) {
 	if o.replay == "" {
 		return &o, nil
 	}
-	for _, name := range []string{"capture", "once", "name", "drop"} {
+	for _, name := range []string{"capture", "once", "name", "one-way", "drop"} {
 		if f.Changed(name) {
 			return nil, fmt.Errorf("--%s is for listening, and -r reads a capture: choose one", name)
 		}

@@ -19,6 +19,7 @@ import (
 // config returns the configuration of the sockets that the command line asks for.
 func (o *options) config(d *console.Display) pgm.Config {
 	c := pgm.Config{Drop: o.drop, Trace: o.trace, Logger: slog.New(console.NewLogHandler(d, o.verbose))}
+	c.Receiver.Silent = o.oneWay
 	if o.timeout > 0 {
 		c.Receiver.PeerExpiry = o.timeout
 	}

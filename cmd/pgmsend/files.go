@@ -17,7 +17,7 @@ func sendFiles(ctx context.Context, o *options, stdout, stderr io.Writer) int {
 	n := newNarrator(o, stdout, stderr)
 	defer n.display.Close()
 	summary, err := transfer.Send(ctx, o.endpoint, o.config(n), o.paths, transfer.SendOptions{
-		Expect: o.expect, ExpectFrom: o.expectFrom, Timeout: o.timeout, Linger: o.linger, Observe: n.observe,
+		Expect: o.expect, ExpectFrom: o.expectFrom, Timeout: o.timeout, Linger: o.linger, OneWay: o.oneWay, Rounds: o.rounds, Observe: n.observe,
 	})
 	n.display.Close()
 	n.conclude(summary, err)

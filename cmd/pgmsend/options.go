@@ -36,6 +36,16 @@ misses is repaired, and every copy is verified.
                           may fall silent, e.g. 30s or 5m (default 30s)
       --linger DURATION   how long to repair, at the end, for receivers that
                           have not said that they are there (default 2s)
+      --fec PARITY        parity packets, of which each repairs another loss at
+                          every receiver: auto (as many as receivers ask for,
+                          once that pays; files only), off, or
+                          k=64,proactive=8: to every 64 packets 8 unasked,
+                          and more when asked (default auto for files, off for
+                          streams and messages)
+      --one-way           no receiver can answer: send all again and again,
+                          with other parity each time
+      --rounds N          with --one-way, how often in all (default: until
+                          interrupted)
       --capture FILE      write what is sent and received to FILE, as pcapng
       --lines             send each line of standard input as one message
       --progress MODE     auto (bars on a terminal), plain (a line a second),
@@ -59,6 +69,9 @@ type options struct {
 	expectFrom []string
 	timeout    time.Duration
 	linger     time.Duration
+	fec        pgm.FEC
+	oneWay     bool
+	rounds     int
 	capture    string
 	trace      func(pgm.Traced) // nil: there is no capture
 	lines      bool
@@ -75,7 +88,7 @@ func (o *options) stream() bool { return len(o.paths) == 1 && o.paths[0] == "-" 
 
 func parseOptions(args []string) (*options, error) {
 	var o options
-	var endpoint, progress, from string
+	var endpoint, progress, from, parity string
 	f := console.NewFlags("pgmsend")
 	f.StringVarP(&endpoint, "endpoint", "e", pgm.DefaultEndpoint, "")
 	f.Var(&o.rate, "rate", "")
@@ -85,6 +98,9 @@ func parseOptions(args []string) (*options, error) {
 	f.StringVar(&from, "expect-from", "", "")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "")
 	f.DurationVar(&o.linger, "linger", 2*time.Second, "")
+	f.StringVar(&parity, "fec", "auto", "")
+	f.BoolVar(&o.oneWay, "one-way", false, "")
+	f.IntVar(&o.rounds, "rounds", 0, "")
 	f.StringVar(&o.capture, "capture", "", "")
 	f.BoolVar(&o.lines, "lines", false, "")
 	f.StringVar(&progress, "progress", "auto", "")
@@ -117,6 +133,12 @@ func parseOptions(args []string) (*options, error) {
 			o.expectFrom = append(o.expectFrom, name)
 		}
 	}
+	if o.stream() && !f.Changed("fec") {
+		parity = "off"
+	}
+	if o.fec, err = parseFEC(parity); err != nil {
+		return nil, fmt.Errorf("--fec: %w", err)
+	}
 	switch {
 	case len(o.paths) == 0:
 		return nil, errors.New("nothing to send: name files or directories, or - for standard input")
@@ -130,6 +152,14 @@ func parseOptions(args []string) (*options, error) {
 		return nil, fmt.Errorf("--timeout %v: want a duration above zero", o.timeout)
 	case o.linger < 0:
 		return nil, fmt.Errorf("--linger %v: want a duration", o.linger)
+	case o.rounds < 0 || f.Changed("rounds") && o.rounds == 0:
+		return nil, fmt.Errorf("--rounds %d: want how often to send", o.rounds)
+	case f.Changed("rounds") && !o.oneWay:
+		return nil, errors.New("--rounds is for --one-way: otherwise receivers ask for what they miss")
+	case o.oneWay && o.stream():
+		return nil, errors.New("--one-way is for files: standard input cannot be sent again")
+	case o.oneWay && (o.expect > 0 || o.expectFrom != nil):
+		return nil, errors.New("--expect and --expect-from wait for answers, and with --one-way there are none")
 	case o.lines && !o.stream():
 		return nil, errors.New("--lines sends standard input: the one operand is -")
 	case o.stream() && (o.expect > 0 || o.expectFrom != nil):

@@ -26,7 +26,9 @@ type Config struct {
 	Toward func(source netip.Addr) int
 
 	Repairs nak.ForwarderConfig // NAK_RPT_RTE, NAK_RPT_IVL, NAK_RDATA_IVL, NAK_ELIM_IVL, and the repair states of a session at once
-	Tuner   poll.TunerConfig    // NAK_BO_IVL and its limits, as advertised on each interface
+	// Tuner is for NAK_BO_IVL and its limits, as advertised on each interface. NAK_BO_IVL_MAX is 20 ms by default: duplicates go no
+	// further than the link, and of several links those ask in time to be served by one repair that do not wait long.
+	Tuner poll.TunerConfig
 	// Poll has the children on each interface counted by general polls when its Period is above zero; zero: not.
 	Poll poll.PollerConfig
 	// Discover is how long the element waits before it looks for off-tree repairers again, which it does when a NAK comes and it knows
@@ -56,6 +58,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.NAKRate == 0 {
 		c.NAKRate = 5_000
+	}
+	if c.Tuner.Max == 0 {
+		c.Tuner.Max = max(20*time.Millisecond, c.Tuner.Default)
 	}
 	if c.Tuner.Hold == 0 {
 		c.Tuner.Hold = c.Expiry // "until they receive a regular SPM from the source" [15.3.2-02]

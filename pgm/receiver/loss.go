@@ -111,6 +111,10 @@ func (s *Session) detect(now time.Time) {
 			return
 		}
 		s.cursor = n
+		if p := s.parity; p != nil && !p.params.OnDemand && p.groups.Need(n) == 0 {
+			s.cursor = p.k.Next(n) // it is being decoded
+			continue
+		}
 		if s.onDemand() {
 			if !s.detectGroup(now, n, end) {
 				return
