@@ -29,8 +29,8 @@ type finding struct {
 	what, do string
 }
 
-// few is from how many packets on a share of them means something.
-const few = 20
+// enough is from how many packets on a share of them means something.
+const enough = 20
 
 // diagnose says what is wrong with a path, in the order of a packet's way: the link, the host, the session.
 func diagnose(o *observation) (all []finding) {
@@ -196,11 +196,11 @@ func diagnoseSessions(o *observation, say func(level, string, string, ...any)) {
 		case s.data > 0:
 			say(fine, "", "session %v of %s: %s of data", tsi, hostList(s.hosts), packets(s.data))
 		}
-		if s.data >= few && s.repeated*10 >= s.data {
+		if s.data >= enough && s.repeated*10 >= s.data {
 			say(problem, "see whether two routers forward the group to this link, or a loop of switches repeats it",
 				"session %v: %s of %s came more than once", tsi, count(s.repeated), packets(s.data))
 		}
-		if s.data >= few && s.missing*100 >= s.data {
+		if s.data >= enough && s.missing*100 >= s.data {
 			say(note, "losses are repaired, at the cost of time; above some percent, look for what loses them",
 				"session %v: %.1f %% of the packets did not come, or not yet", tsi, 100*float64(s.missing)/float64(s.missing+s.data))
 		}

@@ -36,6 +36,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case o.version:
 		fmt.Fprintln(stdout, console.Version("pgmrecv"))
 		return console.ExitOK
+	case o.doctor:
+		return doctor(ctx, o, stdout, stderr)
 	case o.replay != "":
 		return replay(ctx, o, stdin, stdout, stderr)
 	}

@@ -17,6 +17,7 @@ const usage = `Usage: pgmrecv [flags]                receive files into the curr
        pgmrecv [flags] --lines        write each message received as a line
        pgmrecv -r CAPTURE [flags]     the same, from a capture
        pgmrecv -r CAPTURE --check     judge a capture by RFC 3208
+       pgmrecv --doctor               say what is wrong with the path to here
 
   -e, --endpoint ENDPOINT where to listen:
                           [epgm://|pgm://][INTERFACE;]GROUP[,SOURCE][:PORT], in
@@ -39,6 +40,11 @@ const usage = `Usage: pgmrecv [flags]                receive files into the curr
                           broken. Delivers nothing, unless --dir, --stdout or
                           --lines says so; then the verdict goes to standard
                           error
+      --doctor            listen for --timeout (default 10s), receive nothing,
+                          and say what is wrong with the path: no querier, the
+                          wrong port, a firewall, a TTL too small, fragments,
+                          packets damaged or dropped, and more. Exit status 1
+                          if something is. It sees more with CAP_NET_RAW
       --capture FILE      write what is sent and received to FILE, as pcapng
       --once              exit when one session has ended
       --timeout DURATION  how long to wait for a session to begin, and for one
@@ -74,6 +80,7 @@ type options struct {
 	dirGiven bool
 	replay   string
 	check    bool
+	doctor   bool
 	capture  string
 	trace    func(pgm.Traced) // nil: there is no capture
 	stdout   bool
@@ -100,6 +107,7 @@ func parseOptions(args []string) (*options, error) {
 	f.BoolVar(&o.lines, "lines", false, "")
 	f.StringVarP(&o.replay, "replay", "r", "", "")
 	f.BoolVar(&o.check, "check", false, "")
+	f.BoolVar(&o.doctor, "doctor", false, "")
 	f.StringVar(&o.capture, "capture", "", "")
 	f.BoolVar(&o.once, "once", false, "")
 	f.DurationVar(&o.timeout, "timeout", 0, "")
@@ -145,6 +153,13 @@ func parseOptions(args []string) (*options, error) {
 		return nil, errors.New("--replay: an empty path names nothing")
 	case o.check && o.replay == "":
 		return nil, errors.New("--check judges a capture: name one with -r")
+	}
+	if o.doctor {
+		for _, name := range []string{"dir", "stdout", "lines", "replay", "check", "capture", "once", "name", "one-way", "drop"} {
+			if f.Changed(name) {
+				return nil, fmt.Errorf("--doctor receives nothing: leave --%s out", name)
+			}
+		}
 	}
 	o.selected, o.dirGiven = f.Changed("endpoint"), f.Changed("dir")
 	if err := console.CheckCapture(o.capture, f.Changed("capture")); err != nil {

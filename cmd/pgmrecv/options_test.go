@@ -36,6 +36,8 @@ func TestUsageErrors(t *testing.T) {
 		{"-r x --capture y", "--capture is for listening"},
 		{"-r x -e eth0;239.1.1.1", "does not know the interface eth0"},
 		{"-r x --stdout --dir y", "choose one"},
+		{"--doctor --lines", "--doctor receives nothing: leave --lines out"},
+		{"--doctor -r x", "leave --replay out"},
 		{"-r x y", `"y": pgmrecv takes no operands`},
 		{"--nope", "there is no flag --nope"},
 		{"-e epgm://lo;10.0.0.1", "10.0.0.1 is not a multicast group"},
