@@ -93,7 +93,7 @@ func TestTogether(t *testing.T) {
 	ep := endpoint()
 	var all sync.WaitGroup
 	for range n {
-		g := join(t, Config{Endpoint: ep, Group: "together", Order: Total, Log: &log})
+		g := join(t, Config{Endpoint: ep, Group: "together", Order: Total, Expect: n, Log: &log})
 		all.Go(func() {
 			until(t, g, func(e Event) bool {
 				v, ok := e.(*View)

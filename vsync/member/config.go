@@ -58,7 +58,8 @@ type Config struct {
 
 	// Expect is how many members found the group: fewer wait. Default 1: whoever finds nobody founds it alone.
 	Expect int
-	// Found is how long a member that finds no group waits before it founds one; default 150 ms. Settle is how long nobody may have come
+	// Found is how long a member that finds no group waits before it founds one with others, and half of how long before it
+	// founds one alone; default 150 ms. Settle is how long nobody may have come
 	// before it does, so that members that start together make one view; default 100 ms.
 	Found, Settle time.Duration
 	// Gather is how long a group waits for more to join once one wants to; default 15 ms.

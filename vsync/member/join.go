@@ -82,6 +82,9 @@ func (m *Member) look(now time.Time) {
 	if group || ids[0] != m.c.ID || len(ids) < m.c.Expect || len(ids) > MaxMembers {
 		return
 	}
+	if len(ids) == 1 && m.t < 2*m.c.Found {
+		return // to be alone is the least likely
+	}
 	m.foundedBy, m.invited, m.invitedAt = m.t, 1, m.t
 	m.start(now, m.promised.round+1, ids)
 }

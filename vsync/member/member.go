@@ -198,6 +198,9 @@ func (m *Member) end(why Reason, by ID) {
 func (m *Member) tick(now time.Time) {
 	d := now.Sub(m.last)
 	if d <= 0 {
+		if d < -m.c.Alive {
+			m.last = now // the clock was put back
+		}
 		return
 	}
 	m.last = now
