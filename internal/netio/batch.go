@@ -82,8 +82,8 @@ func (b *Batch) room(n int) []byte {
 // what remains; one, if segment is 0.
 func (b *Batch) add(data []byte, segment int, from netip.AddrPort) {
 	for segment > 0 && len(data) > segment {
-		b.Datagrams = append(b.Datagrams, Datagram{data[:segment:segment], from})
+		b.Datagrams = append(b.Datagrams, Datagram{Data: data[:segment:segment], From: from})
 		data = data[segment:]
 	}
-	b.Datagrams = append(b.Datagrams, Datagram{data[:len(data):len(data)], from})
+	b.Datagrams = append(b.Datagrams, Datagram{Data: data[:len(data):len(data)], From: from})
 }

@@ -27,6 +27,9 @@ type Config struct {
 	// RecvBuffer and SendBuffer are socket buffers in bytes; default 16 MiB and 1 MiB. The kernel
 	// may grant less: see Stats.
 	RecvBuffer, SendBuffer int
+	// Forward is for a router: the endpoint hears unicast at the group's port, datagrams say with what time to live they came, and
+	// messages can be sent under the address of another host. It is for Linux and needs CAP_NET_ADMIN or CAP_NET_RAW.
+	Forward bool
 	// NoOffload leaves UDP_SEGMENT and UDP_GRO unused, for drivers that get them wrong and for
 	// comparison.
 	NoOffload bool
@@ -46,6 +49,9 @@ const (
 // sources, which do not read the group; the others take any port, and are answered there because
 // their packets come from there. Raw endpoints have none.
 func (c *Config) unicastPorts() []uint16 {
+	if c.Forward && c.Protocol == 0 {
+		return []uint16{c.Group.Port()}
+	}
 	if c.Receive || c.Protocol != 0 {
 		return []uint16{0}
 	}

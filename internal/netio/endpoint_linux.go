@@ -80,6 +80,11 @@ func (e *endpoint) openUnicast() (s socket, err error) {
 	}
 	e.sockets = append(e.sockets, s)
 	e.local = netip.AddrPortFrom(e.link.addr, s.port())
+	if e.config.Forward {
+		if err := s.forward(e.link.addr.Is4()); err != nil {
+			return s, err
+		}
+	}
 	if err := sendOn(s.pc, e.config, e.link.ifi); err != nil {
 		return s, err
 	}
@@ -92,6 +97,11 @@ func (e *endpoint) openGroup() error {
 		return err
 	}
 	e.sockets = append(e.sockets, s)
+	if e.config.Forward {
+		if err := s.tellHops(e.link.addr.Is4()); err != nil {
+			return err
+		}
+	}
 	return joinGroup(s.pc, e.config, e.link.ifi)
 }
 

@@ -201,7 +201,7 @@ func (r *memoryReader) push(from netip.AddrPort, data []byte) {
 		return
 	}
 	r.bytes += len(data)
-	r.queue = append(r.queue, Datagram{append([]byte(nil), data...), from})
+	r.queue = append(r.queue, Datagram{Data: append([]byte(nil), data...), From: from})
 	r.more.Signal()
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 // controlSize is room for the control messages of one message: UDP_SEGMENT or UDP_GRO, a time to
-// live, and Router Alert.
-const controlSize = 96
+// live, Router Alert, and a source address.
+const controlSize = 160
 
 // messages are the arguments of recvmmsg and sendmmsg, made once and used again.
 type messages struct {

@@ -67,6 +67,7 @@ type Message struct {
 	Alert       bool           // with IP Router Alert (RFC 2113, RFC 2711); in UDP it has no effect
 	SegmentSize int            // > 0: Data holds datagrams of this size in bytes, the last may be shorter
 	Data        []byte         // payload; 65507 bytes a datagram at most
+	Source      netip.Addr     // that it is sent under, if not the endpoint's own; only of an endpoint that forwards
 }
 
 // Datagrams returns how many datagrams the message holds.
@@ -81,6 +82,7 @@ func (m *Message) Datagrams() int {
 type Datagram struct {
 	Data []byte
 	From netip.AddrPort
+	TTL  int // time to live or hop limit as it arrived; 0 unless the endpoint forwards
 }
 
 // Stats counts what an endpoint did since it was opened.

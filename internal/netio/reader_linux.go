@@ -168,7 +168,14 @@ const ipv4HeaderLen = 20
 // handOut appends message i, which lies at data in the batch, as the datagrams that it is.
 func (r *reader) handOut(b *Batch, i int, data []byte, from netip.AddrPort) {
 	control := r.control[i][:r.headers[i].Controllen]
+	before := len(b.Datagrams)
 	b.add(data, segmentSize(control), from)
+	if r.conn.config.Forward {
+		ttl := hops(control)
+		for i := before; i < len(b.Datagrams); i++ {
+			b.Datagrams[i].TTL = ttl
+		}
+	}
 }
 
 // wait waits for at least one message, and at most want.

@@ -31,6 +31,9 @@ type udpConn struct {
 
 // openLink opens an endpoint on a link.
 func openLink(ctx context.Context, c Config, l link) (Conn, error) {
+	if c.Forward {
+		return nil, errors.New("forwarding for other hosts is for Linux only")
+	}
 	if c.Protocol != 0 {
 		return nil, fmt.Errorf("raw IP sockets are not supported on %s: use UDP (epgm://)", runtime.GOOS)
 	}

@@ -57,7 +57,7 @@ func receive(t testing.TB, c Conn, r Reader, n int) []Datagram {
 			t.Fatalf("after %d of %d datagrams: %v", len(got), n, err)
 		}
 		for _, d := range b.Datagrams {
-			got = append(got, Datagram{slices.Clone(d.Data), d.From})
+			got = append(got, Datagram{Data: slices.Clone(d.Data), From: d.From})
 		}
 	}
 	return got

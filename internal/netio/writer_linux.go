@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -50,6 +51,7 @@ type say struct {
 	segment int // size in bytes, 0 for none
 	ttl     int // time to live, 0 for the socket's
 	alert   bool
+	source  netip.Addr // not valid: the socket's
 }
 
 // cursor is a place in the caller's messages: the index of one, and an offset in its data.
@@ -135,7 +137,7 @@ func (w *writer) fill(msgs []Message, at cursor) (n int, err error) {
 		}
 		w.headers[n].Namelen = length
 		w.setData(n, m.Data[at.offset:at.offset+size])
-		w.setControl(n, say{segment, m.TTL, m.Alert && w.to.raw})
+		w.setControl(n, say{segment, m.TTL, m.Alert && w.to.raw, m.Source})
 		if at.offset += size; at.offset >= len(m.Data) {
 			at = cursor{at.message + 1, 0}
 		}
@@ -182,6 +184,9 @@ func (w *writer) setControl(i int, s say) {
 		b = appendControl(b, unix.IPPROTO_IP, unix.IP_RETOPTS, alert4[:])
 	case s.alert:
 		b = appendControl(b, unix.IPPROTO_IPV6, unix.IPV6_HOPOPTS, alert6[:])
+	}
+	if s.source.IsValid() {
+		b = appendSource(b, s.source, w.conn.link.ifi.Index)
 	}
 	h := &w.headers[i]
 	h.SetControllen(len(b))
