@@ -129,7 +129,11 @@ func (s *Source) endGroup(now time.Time) {
 
 // dataSent notes that n data packets from first on were sent, or sent again.
 func (p *parity) dataSent(now time.Time, n int) {
-	p.plan.DataSent(n)
+	for left := n; left > 0; {
+		m := min(left, p.plan.Left())
+		p.plan.DataSent(m)
+		left -= m
+	}
 	p.dataAt = now
 	if p.tuning.sent(n, p.onDemand) {
 		p.onDemand = true
@@ -291,6 +295,7 @@ func (s *Source) sendParity(now time.Time, b *packet.Batch, r fec.Run, n int) (s
 		return 0, 0
 	}
 	s.spend(now, t, octets-sent*overhead, sent)
+	s.control.sent(now, packet.TypeRDATA, s.next, sent, octets)
 	s.schedule.DataSent(now)
 	p.plan.Sent(r, sent)
 	if r.Proactive {

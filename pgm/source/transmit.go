@@ -40,7 +40,7 @@ func (s *Source) sendNCFs(now time.Time, b *packet.Batch) bool {
 			h.Options |= packet.FlagParity // [11.4-06]
 		}
 		s.commit(now, b, to, nak.Append(dst, h, p))
-		if deferred {
+		if deferred && !s.control.isBehind(to.Addr()) {
 			s.requestAll(now, p, by != s.confirm)
 		}
 		by.Sent(now)
@@ -54,8 +54,11 @@ func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 	if s.state == closing && s.waiting() == 0 { // what was last sent was the last: no SPM without FIN [9.7-02]
 		s.end(now, finished)
 	}
-	for s.schedule.Due(now) {
-		s.endGroup(now)
+	for s.schedule.Due(now) || s.control.probeDue(now) {
+		regular := s.schedule.Due(now)
+		if regular {
+			s.endGroup(now)
+		}
 		dst := s.reserve(now, b, s.spmLen(now))
 		if dst == nil {
 			return false
@@ -63,7 +66,9 @@ func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 		s.commit(now, b, s.c.Group, s.appendSPM(now, dst))
 		s.spmSQN++
 		s.told = true
-		s.schedule.Sent(now)
+		if regular {
+			s.schedule.Sent(now)
+		}
 		s.stats.SPM++
 	}
 	return true
@@ -71,7 +76,7 @@ func (s *Source) sendSPM(now time.Time, b *packet.Batch) bool {
 
 // spmLen returns the most octets that an SPM takes now.
 func (s *Source) spmLen(now time.Time) int {
-	n := packet.HeaderLen + 12 + packet.NLALen(s.src) + 4 + 8 + 4 + 4
+	n := packet.HeaderLen + 12 + packet.NLALen(s.src) + 4 + 8 + 4 + 4 + s.control.probeLen(s.src)
 	if s.parity != nil {
 		n += parityOptionsLen
 	}
@@ -95,6 +100,7 @@ func (s *Source) appendSPM(now time.Time, b []byte) []byte {
 	if i, ok := s.children.advert(now); ok { // so too
 		b = s.children.tuner.Range().AppendTo(i.AppendTo(b)) // [15.2.1-04], [15.2.1-06]
 	}
+	b = s.control.appendRequest(b)
 	if s.c.Join {
 		b = packet.AppendJoin(b, s.trail)
 	}
@@ -104,6 +110,7 @@ func (s *Source) appendSPM(now time.Time, b []byte) []byte {
 	case reset:
 		b = s.rst.AppendTo(b)
 	}
+	b = s.control.appendProbe(now, b)
 	b = packet.EndOptions(b, at)
 	packet.Seal(b)
 	return b
@@ -217,7 +224,7 @@ func (s *Source) sendNew(now time.Time, b *packet.Batch, n int) (octets int) {
 	if s.waiting() == 0 {
 		return s.sendAgain(now, b, n)
 	}
-	if s.parity != nil {
+	if s.parity != nil && s.parity.tuning.n > 0 { // parity goes before the next group
 		n = min(n, s.parity.plan.Left())
 	}
 	sent, octets := s.sendRun(now, b, packet.TypeODATA, s.next, n)
@@ -258,6 +265,7 @@ func (s *Source) sendable() (data int, repair bool) {
 		if data = s.waiting(); data == 0 {
 			data = s.left()
 		}
+		data = min(data, s.control.tokens())
 	}
 	if s.parity != nil && s.parity.stalled {
 		data = 0 // no data goes before the parity of the group before it
@@ -275,7 +283,7 @@ func (s *Source) plan(now time.Time) {
 	}
 	data, repair := s.sendable()
 	s.schedule.DataWaits(now, data > 0 || repair)
-	due, polling := s.schedule.Due(now), s.state < finished
+	due, polling := s.schedule.Due(now) || s.control.probeDue(now), s.state < finished
 	pollDue := polling && s.children.pollDue(now)
 	need := 0
 	confirmation, _, _, _ := s.confirmation(now)
@@ -299,7 +307,7 @@ func (s *Source) plan(now time.Time) {
 		}
 		need = packets * s.maxWire()
 	}
-	s.due = s.lingering()
+	s.due = earlier(s.lingering(), s.control.next(now))
 	if !due {
 		s.due = earlier(s.due, s.schedule.Next())
 	}
