@@ -22,7 +22,7 @@ const (
 	cubicC = 0.4
 	// A decrease that just empties the queue leaves the network busy. It is no deeper than CUBIC's, and not so shallow that a flow
 	// which comes later waits long for its share.
-	leastBeta, mostBeta = 0.72, 0.83
+	leastBeta, mostBeta = 0.7, 0.8
 	cubicBeta           = 0.7
 	// mostGrowth is by how much a window grows in a round trip at most.
 	mostGrowth = 0.25

@@ -394,6 +394,7 @@ type tcpModel struct {
 	epoch     int64
 	srtt      int64
 	lastHeard int64
+	heard     int64 // when the newest ACK comes
 	stopped   bool
 }
 
@@ -430,7 +431,10 @@ func (f *tcpModel) burst() {
 		f.next++
 		f.inflight++
 		if at, ok := f.w.shared.cross(f.w.now, tcpSize); ok {
-			f.w.at(at-f.w.shared.delay+f.rtt, func() { f.ack(n, sent) })
+			// Hosts are not clockwork: without some jitter the same flow finds the queue full again and again.
+			at = max(at-f.w.shared.delay+f.rtt+f.w.rng.Int64N(int64(tcpSize/f.w.shared.rate*1e9)), f.heard+1)
+			f.heard = at
+			f.w.at(at, func() { f.ack(n, sent) })
 		} else {
 			f.losses = append(f.losses, n)
 		}
