@@ -65,13 +65,13 @@ func TestMemoryUnicastAndLoopback(t *testing.T) {
 	send(t, a, Message{To: memoryGroup, Data: []byte("heard by all")})
 	send(t, b, Message{To: memoryGroup, Data: []byte("not by itself")}, Message{To: a.Local(), Data: []byte("unicast")})
 	if d := receiveAll(t, a.Readers()[1], 2); string(d[0].Data) != "heard by all" || string(d[1].Data) != "not by itself" {
-		t.Errorf("a got %q", d)
+		t.Errorf("a got %v", d)
 	}
 	if d := receiveAll(t, a.Readers()[0], 1); string(d[0].Data) != "unicast" {
-		t.Errorf("a got %q", d)
+		t.Errorf("a got %v", d)
 	}
 	if d := receiveAll(t, b.Readers()[1], 1); len(d) != 1 || string(d[0].Data) != "heard by all" {
-		t.Errorf("b got %q", d)
+		t.Errorf("b got %v", d)
 	}
 }
 
@@ -105,10 +105,10 @@ func TestMemoryFilterDrops(t *testing.T) {
 	m.SetFilter(func(from, to netip.AddrPort, p []byte) bool { return to != addr(2) || string(p) != "lost" })
 	send(t, a, Message{To: memoryGroup, Data: []byte("lost")}, Message{To: memoryGroup, Data: []byte("kept")})
 	if d := receiveAll(t, a.Readers()[1], 2); string(d[0].Data) != "lost" {
-		t.Errorf("a got %q", d)
+		t.Errorf("a got %v", d)
 	}
 	if d := receiveAll(t, b.Readers()[1], 1); string(d[0].Data) != "kept" {
-		t.Errorf("b got %q", d)
+		t.Errorf("b got %v", d)
 	}
 }
 

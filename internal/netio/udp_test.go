@@ -153,10 +153,10 @@ func TestGroupsOnOnePortDoNotLeak(t *testing.T) {
 	s := open(t, Config{Group: one})
 	send(t, s, Message{To: one, Data: []byte("one")}, Message{To: other, Data: []byte("other")})
 	if d := receive(t, a, a.Readers()[1], 1); string(d[0].Data) != "one" || len(d) != 1 {
-		t.Errorf("the first group got %q", d)
+		t.Errorf("the first group got %v", d)
 	}
 	if d := receive(t, b, b.Readers()[1], 1); string(d[0].Data) != "other" || len(d) != 1 {
-		t.Errorf("the second group got %q", d)
+		t.Errorf("the second group got %v", d)
 	}
 	silent(t, a.Readers()[1], "the first group")
 	silent(t, b.Readers()[1], "the second group")
