@@ -108,7 +108,7 @@ func ownPrefixes(ifi *net.Interface) (list []netip.Prefix) {
 // reversePathDrops returns how many packets the kernel has dropped because it has no route back to their source, of IPv4; 0 if it does not
 // tell.
 func reversePathDrops() uint64 {
-	b, err := os.ReadFile("/proc/self/net/netstat")
+	b, err := os.ReadFile("/proc/thread-self/net/netstat")
 	if err != nil {
 		return 0
 	}
