@@ -33,8 +33,6 @@ var mutants = []struct{ name, file, old, new string }{
 	{"takes a batch again", "member.go", "if b.seq != s.received+1 {", "if b.seq > s.received+1 {"},
 	{"goes on when it is out", "ballot.go", "\t\t\tm.end(d.Why, d.By)\n\t\t\treturn\n\t\t}\n\t}\n\tm.decided = v", "\t\t\treturn\n\t\t}\n\t}\n\tm.decided = v"},
 	{"ends a view it has no part in", "ballot.go", "if d.Why != Left || !m.frozen {", "if !m.gone {"},
-	{"accepts without a promise", "ballot.go", "case id.less(m.promised) || !m.frozen:", "case false:"},
-	{"promises to anybody", "ballot.go", "\tcase id.less(m.promised):\n\t\treturn nil\n\tdefault:", "\tdefault:"},
 	{"orders what it has not", "transmit.go", "have > done {", "have != done {"},
 	{"suspects nobody", "alive.go", "p.silent || m.t-p.heard <= m.patience(p)", "m.t >= 0"},
 	{"lets the dead lie", "recover.go", "\tp.told = m.t\n\tm.say(kindOut", "\tif p.told = m.t; m.t > 0 {\n\t\treturn\n\t}\n\tm.say(kindOut"},

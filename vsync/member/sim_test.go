@@ -256,7 +256,7 @@ func seeds(t *testing.T, n int) int {
 		return k
 	}
 	if testing.Short() || raceDetector {
-		return n / 20
+		return n / 40
 	}
 	return n
 }
