@@ -36,8 +36,15 @@ type Config struct {
 	MaxTSDU  int // octets that a packet without options carries: what the MTU leaves behind Overhead and packet.DataHeaderLen
 	Overhead int // network octets in front of each packet, which the rate counts: 28 in UDP over IPv4, 48 over IPv6, 20 or 40 without UDP
 	MaxRate  int // TXW_MAX_RTE in octets a second, for all that is sent, Overhead included [5.1.1-01]; 0: unlimited
-	Peak     int // the rate of a burst, in octets a second; 0: congestion.PacerConfig's default
-	Burst    int // octets that leave back to back; 0: congestion.PacerConfig's default
+	// CC says how the rate is found; MaxRate is its ceiling unless it is Fixed. PGMCC makes data packets up to StampLen octets longer than MaxTSDU
+	// says.
+	CC CC
+	// Slow says what becomes of a receiver that holds up the others, unless CC is Fixed; Lag, unless nil, is told when one falls behind,
+	// and when it counts again.
+	Slow  Slow
+	Lag   func(receiver netip.Addr, behind bool)
+	Peak  int // the rate of a burst, in octets a second; 0: congestion.PacerConfig's default
+	Burst int // octets that leave back to back; 0: congestion.PacerConfig's default
 	// AlertOverhead is how many octets IP Router Alert adds to Overhead where it goes with a packet [4-01]: 4 or 8 over IP itself, 0 in UDP.
 	AlertOverhead int
 
@@ -130,8 +137,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("source: %v is not a group's address and port", c.Group)
 	case src.Unmap().Is4() != grp.Unmap().Is4():
 		return fmt.Errorf("source: %v and %v are of different families", src, grp)
-	case c.MaxTSDU < minTSDU || c.MaxTSDU > packet.MaxRun-packet.DataHeaderLen-c.reserve():
-		return fmt.Errorf("source: MaxTSDU %d is not in %d..%d", c.MaxTSDU, minTSDU, packet.MaxRun-packet.DataHeaderLen-c.reserve())
+	case c.MaxTSDU < minTSDU || c.MaxTSDU > packet.MaxRun-packet.DataHeaderLen-c.reserve()-c.stampLen():
+		return fmt.Errorf("source: MaxTSDU %d is not in %d..%d", c.MaxTSDU, minTSDU, packet.MaxRun-packet.DataHeaderLen-c.reserve()-c.stampLen())
 	case c.Overhead < 0 || c.AlertOverhead < 0 || c.MaxRate < 0 || c.Peak < 0 || c.Burst < 0 || c.MaxRepairs < 0 || c.MaxReports < 0:
 		return errors.New("source: a rate or bound is negative")
 	case !(c.RepairShare > 0 && c.RepairShare < 1):

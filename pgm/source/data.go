@@ -32,11 +32,14 @@ func (s *Source) maxRun() int {
 // sendRun has the store write up to n TSDUs, of consecutive packets from first on, to where they go in the batch, completes the
 // packets and sends them as type t. It returns how many, and what they took of the rate. The batch has room for n.
 func (s *Source) sendRun(now time.Time, b *packet.Batch, t packet.Type, first packet.SQN, n int) (sent, octets int) {
-	stride := s.stride()
+	stride, stamp, lead := s.stride(), s.control.stampAt(now, t), 0
+	if stamp != nil {
+		lead = s.c.stampLen()
+	}
 	room := b.Reserve(n*stride + s.c.reserve())
 	tsdus := s.tsdus[:n]
 	for i := range tsdus {
-		at := i*stride + packet.DataHeaderLen
+		at := i*stride + packet.DataHeaderLen + lead
 		tsdus[i] = TSDU{Data: room[at : at+s.c.MaxTSDU : at+s.c.MaxTSDU]}
 	}
 	sent, err := s.store.Load(first, tsdus)
@@ -54,6 +57,7 @@ func (s *Source) sendRun(now time.Time, b *packet.Batch, t packet.Type, first pa
 	}
 	at, run, size := 0, 0, 0
 	for i := range tsdus[:sent] {
+		tsdus[i].stamp = stamp
 		n := s.complete(room[at:], t, first+packet.SQN(i), &tsdus[i])
 		if run > 0 && (run%size != 0 || n > size) {
 			b.Commit(s.c.Group, 0, size, run) // the next goes on where this one ends
@@ -72,6 +76,7 @@ func (s *Source) sendRun(now time.Time, b *packet.Batch, t packet.Type, first pa
 		return 0, 0
 	}
 	s.spend(now, t, at, sent)
+	s.control.sent(now, t, first, sent, at+sent*s.overhead(t))
 	s.schedule.DataSent(now)
 	tsduOctets := uint64(0)
 	for i := range tsdus[:sent] {
@@ -148,6 +153,9 @@ func (t *TSDU) appendOptions(p []byte) {
 	}
 	if t.Fin {
 		p = packet.AppendOption(p, packet.OptFin, 0)
+	}
+	if t.stamp != nil { // others have it last too
+		p = t.stamp.AppendTo(p)
 	}
 	packet.EndOptions(p, at)
 }

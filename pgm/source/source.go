@@ -42,9 +42,10 @@ type Source struct {
 	repairs  repairs
 	reports  ring[report]
 	children children
-	parity   *parity // nil: none is offered
-	balance  int64   // what RDATA had beyond its share, while there was ODATA to send too; in octets << shareBits
-	share    int64   // RDATA's, of 1 << shareBits
+	parity   *parity  // nil: none is offered
+	control  *control // nil: the rate is fixed
+	balance  int64    // what RDATA had beyond its share, while there was ODATA to send too; in octets << shareBits
+	share    int64    // RDATA's, of 1 << shareBits
 
 	// Load had nothing: until Wake, it is not asked again.
 	dataStalled, repairsStalled bool
@@ -62,6 +63,8 @@ type Source struct {
 	due     time.Time // what NextTimeout returns
 	last    time.Time // of the last call that said what time it is
 	err     error
+
+	receivers int // as SetReceivers said
 
 	data  template
 	tsdus [packet.MaxRunPackets]TSDU
@@ -104,15 +107,23 @@ func New(c Config, now time.Time) (*Source, error) {
 	}
 	s.ager, _ = c.Store.(Ager)
 	var err error
+	largest := max(s.maxWire(), maxControl+c.Overhead+c.AlertOverhead)
+	if s.control, err = newControl(&c, s.src, largest); err != nil {
+		return nil, err
+	}
+	rate := c.MaxRate
+	if s.control != nil {
+		rate = s.control.Rate()
+	}
 	s.pacer, err = congestion.NewPacer(congestion.PacerConfig{
-		Rate: c.MaxRate, Peak: c.Peak, Burst: c.Burst, Packet: max(s.maxWire(), maxControl+c.Overhead+c.AlertOverhead),
+		Rate: rate, Peak: c.Peak, Burst: c.Burst, Packet: largest,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.schedule = spm.NewSchedule(c.schedule(), now)
 	s.confirm = ncf.New(ncf.Config{
-		Source: s.src, Group: s.group, Hold: c.NCFHold, Rate: ncfRate(c.MaxRate), Overhead: c.Overhead + c.AlertOverhead,
+		Source: s.src, Group: s.group, Hold: c.NCFHold, Rate: ncfRate(rate), Overhead: c.Overhead + c.AlertOverhead,
 	})
 	s.repairs = newRepairs(c.MaxRepairs)
 	s.reports.max = c.MaxReports
@@ -135,12 +146,12 @@ func ncfRate(rate int) int {
 }
 
 // stride is the size of the largest data packet.
-func (s *Source) stride() int { return packet.DataHeaderLen + s.c.MaxTSDU }
+func (s *Source) stride() int { return packet.DataHeaderLen + s.c.MaxTSDU + s.c.stampLen() }
 
 // maxWire is what the largest data or parity packet takes of the rate at most: as RDATA.
 func (s *Source) maxWire() int { return s.stride() + s.c.reserve() + s.c.Overhead + s.c.AlertOverhead }
 
-// HandlePacket takes a packet that came for the source: NAK, NNAK, SPMR, POLR, or a receiver's report. An error says why it was refused;
+// HandlePacket takes a packet that came for the source: NAK, NNAK, ACK, SPMR, POLR, or a receiver's report. An error says why it was refused;
 // it was counted, and changed nothing.
 func (s *Source) HandlePacket(now time.Time, from netip.AddrPort, p []byte) error {
 	err := s.handle(now, from, p)
@@ -156,6 +167,8 @@ func (s *Source) handle(now time.Time, from netip.AddrPort, p []byte) error {
 	switch {
 	case err != nil:
 		return err
+	case congestion.IsACK(h.Type):
+		return s.handleACK(now, &h, body)
 	case h.TSI() != s.c.TSI || !h.Type.IsUpstream():
 		return &packet.Error{Type: h.Type, Field: "TSI", Offset: 8, Err: ErrForeign}
 	}
@@ -175,7 +188,7 @@ func (s *Source) handle(now time.Time, from netip.AddrPort, p []byte) error {
 // handleNAK confirms a NAK and queues the repairs that it asks for [5.2-01], [5.3-01].
 func (s *Source) handleNAK(now time.Time, from netip.AddrPort, h *packet.Header, body []byte) error {
 	p := &s.nak
-	_, err := p.Parse(h, body)
+	opts, err := p.Parse(h, body)
 	switch {
 	case err != nil:
 		return err
@@ -194,6 +207,11 @@ func (s *Source) handleNAK(now time.Time, from netip.AddrPort, h *packet.Header,
 	s.stats.Requested += uint64(p.Count())
 	s.settle(now)
 	if s.state == done || s.rst.NoRepair {
+		return nil
+	}
+	s.heedNAK(now, p.Count(), opts)
+	if s.control.lags(from.Addr()) {
+		s.handleLate(now, from, p, h.Options&packet.FlagParity != 0)
 		return nil
 	}
 	if h.Options&packet.FlagParity != 0 {
@@ -288,6 +306,7 @@ func (s *Source) settle(now time.Time) {
 	if trail.After(s.trail) { // it never moves backwards [2.1-01]
 		s.trail = trail
 		s.repairs.advance(trail)
+		s.control.advance(trail)
 		if s.parity != nil {
 			s.parity.plan.Advance(trail)
 		}
@@ -325,7 +344,9 @@ func (s *Source) HandleTimeout(now time.Time) {
 	s.settle(now)
 	if s.state == done {
 		s.due = time.Time{}
+		return
 	}
+	s.controlTimeout(now)
 }
 
 // NextTimeout returns when HandleTimeout and PollTransmit are to be called next, if nothing else happens. It is not after the time
@@ -346,11 +367,13 @@ func (s *Source) Wake(now time.Time) {
 // SetRate changes Config.MaxRate, in octets a second; 0: unlimited.
 func (s *Source) SetRate(rate int) {
 	s.c.MaxRate = max(rate, 0)
-	s.pacer.SetRate(s.c.MaxRate)
-	s.confirm.SetRate(ncfRate(s.c.MaxRate))
-	if s.parity != nil {
-		s.parity.confirm.SetRate(ncfRate(s.c.MaxRate))
+	if k := s.control; k != nil {
+		k.ceiling = s.c.MaxRate
+		k.SetCeiling(s.c.MaxRate)
+		s.pace(k.Rate())
+		return
 	}
+	s.pace(s.c.MaxRate)
 }
 
 // Stats returns what has been counted so far.
@@ -358,7 +381,8 @@ func (s *Source) Stats() Stats {
 	t := s.stats
 	t.Trail, t.Lead = s.trail, s.lead()
 	t.PendingRepairs = s.repairs.len()
-	t.Rate = s.c.MaxRate
+	t.Rate = s.pacer.Rate()
+	t.Control = s.controlStats()
 	if s.parity != nil {
 		t.Proactive, t.OnDemand = s.parity.tuning.n, s.parity.onDemand
 	}

@@ -41,10 +41,12 @@ type Stats struct {
 
 	Bad Bad // packets that were refused
 
+	Control ControlStats // congestion control
+
 	// As it is now.
 	Trail, Lead    packet.SQN
 	PendingRepairs int
-	Rate           int // TXW_MAX_RTE in octets a second; 0: unlimited
+	Rate           int // in octets a second, TXW_MAX_RTE or less; 0: unlimited
 	Receivers      int // those in front of the first element on their path, as the last polls estimate [14.3.1-07]
 	ReceiversKnown bool
 	BackOff        time.Duration // NAK_BO_IVL

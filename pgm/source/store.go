@@ -3,6 +3,7 @@ package source
 import (
 	"time"
 
+	"github.com/gopgm/gopgm/congestion"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
 
@@ -40,7 +41,8 @@ type TSDU struct {
 	Sum      uint16          // packet.Sum(Data), if HasSum
 	HasSum   bool
 
-	groupSize int // OPT_CURR_TGSIZE: the engine's affair
+	groupSize int              // OPT_CURR_TGSIZE: the engine's affair
+	stamp     *congestion.Data // OPT_PGMCC_DATA, likewise
 }
 
 // OptionsLen returns how many octets the options of t take: MaxTSDU is for a packet without any.
@@ -57,6 +59,9 @@ func (t *TSDU) OptionsLen() int {
 	}
 	if t.Fin {
 		n += 4
+	}
+	if t.stamp != nil {
+		n += congestion.DataLen(t.stamp.Acker)
 	}
 	if n > 0 {
 		n += 4 // OPT_LENGTH
