@@ -33,6 +33,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stdout, console.Version("pgmsend"))
 		return console.ExitOK
 	}
+	if o.querier {
+		q, err := o.openQuerier(ctx)
+		if err != nil {
+			fmt.Fprintf(stderr, "pgmsend: %s\n", console.Explain(err))
+			return console.ExitStatus(err)
+		}
+		defer q.Close()
+	}
 	r := console.Recording{Program: "pgmsend", Path: o.capture, Stderr: stderr}
 	if o.json {
 		r.Reports = stdout

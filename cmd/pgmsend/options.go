@@ -46,6 +46,10 @@ misses is repaired, and every copy is verified.
                           with other parity each time
       --rounds N          with --one-way, how often in all (default: until
                           interrupted)
+      --querier           ask on the link who listens (MLD and IGMP), if no
+                          router or switch does: without anybody who asks,
+                          switches that snoop end a session after some four
+                          minutes. Needs CAP_NET_RAW
       --capture FILE      write what is sent and received to FILE, as pcapng
       --lines             send each line of standard input as one message
       --progress MODE     auto (bars on a terminal), plain (a line a second),
@@ -72,6 +76,7 @@ type options struct {
 	fec        pgm.FEC
 	oneWay     bool
 	rounds     int
+	querier    bool
 	capture    string
 	trace      func(pgm.Traced) // nil: there is no capture
 	lines      bool
@@ -101,6 +106,7 @@ func parseOptions(args []string) (*options, error) {
 	f.StringVar(&parity, "fec", "auto", "")
 	f.BoolVar(&o.oneWay, "one-way", false, "")
 	f.IntVar(&o.rounds, "rounds", 0, "")
+	f.BoolVar(&o.querier, "querier", false, "")
 	f.StringVar(&o.capture, "capture", "", "")
 	f.BoolVar(&o.lines, "lines", false, "")
 	f.StringVar(&progress, "progress", "auto", "")
