@@ -10,6 +10,10 @@ import "math"
 // once in 100 groups; it is at most h and at most half of k, for a network that loses a third of everything needs less rate, not
 // more parity. n rises at once and falls by one in an interval.
 //
+// Where parity is there on demand, more than these can be had, and what need not be asked for is worth no more than a NAK and a wait: there n is the
+// least number for which that receiver has to ask in half of the groups at most, so that a packet is sent unasked if it is likelier than not
+// to be asked for anyway.
+//
 // With p = 0, n is 0: nothing is sent that nobody misses. An interval without any report changes nothing: there is no telling silence
 // from contentment.
 //
@@ -20,20 +24,25 @@ type Adapter struct {
 	p       float64
 	worst   float64
 	heard   bool
+	residue float64 // the part of the groups in which the worst receiver has to ask
 }
 
 const (
 	adaptUp, adaptDown = 2, 8       // the parts of the way
-	adaptResidue       = 0.01       // groups in which the worst receiver has to ask
+	adaptResidue       = 0.01       // of Adapter, where nothing can be asked for,
+	adaptDemand        = 0.5        // and where parity can
 	adaptNothing       = 1.0 / 4096 // below, a loss is not worth a packet for each group
 )
 
 // NewAdapter returns the Adapter of a source with the Config c, which has passed Check. It begins with c.Proactive.
 func NewAdapter(c Config) *Adapter {
 	c = c.WithDefaults()
-	a := &Adapter{k: c.Group, most: min(c.Parity, c.Group/2)}
+	a := &Adapter{k: c.Group, most: min(c.Parity, c.Group/2), residue: adaptResidue}
+	if c.OnDemand {
+		a.residue = adaptDemand
+	}
 	a.n = min(c.Proactive, a.most)
-	for a.n > 0 && a.p < 0.5 && needed(a.k, a.most, a.p) < a.n { // the loss that c.Proactive is right for
+	for a.n > 0 && a.p < 0.5 && needed(a.k, a.most, a.p, a.residue) < a.n { // the loss that c.Proactive is right for
 		a.p += 0.001
 	}
 	return a
@@ -61,7 +70,7 @@ func (a *Adapter) Interval() int {
 		a.p += d / adaptDown
 	}
 	a.worst, a.heard = 0, false
-	switch n := needed(a.k, a.most, a.p); {
+	switch n := needed(a.k, a.most, a.p, a.residue); {
 	case n > a.n:
 		a.n = n
 	case n < a.n:
@@ -77,8 +86,8 @@ func (a *Adapter) Proactive() int { return a.n }
 func (a *Adapter) Loss() float64 { return a.p }
 
 // needed returns the least n up to most for which more than n of k+n packets, each lost with probability p, are lost with a
-// probability of adaptResidue at most.
-func needed(k, most int, p float64) int {
+// probability of residue at most.
+func needed(k, most int, p, residue float64) int {
 	if p < adaptNothing {
 		return 0
 	}
@@ -93,7 +102,7 @@ func needed(k, most int, p float64) int {
 			term *= float64(k+n-i) / float64(i+1) * p / (1 - p)
 			sum += term
 		}
-		if 1-sum <= adaptResidue {
+		if 1-sum <= residue {
 			return n
 		}
 	}

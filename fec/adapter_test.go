@@ -12,7 +12,7 @@ func TestNeededParityFollowsTheLoss(t *testing.T) {
 		p    float64
 		want int
 	}{{0, 0}, {0.0001, 0}, {0.001, 1}, {0.01, 3}, {0.02, 5}, {0.05, 8}, {0.1, 14}, {0.2, 27}, {0.5, 32}, {1, 32}} {
-		got := needed(64, 32, row.p)
+		got := needed(64, 32, row.p, adaptResidue)
 		if got != row.want {
 			t.Errorf("loss %v: %d parity packets, want %d", row.p, got, row.want)
 		}
@@ -75,7 +75,7 @@ func TestParityFollowsTheWorstReceiver(t *testing.T) {
 		t.Errorf("5 %% for six intervals: %v", n[:6])
 	}
 	for _, x := range n[10:] {
-		if math.Abs(float64(x)-float64(needed(64, 32, 0.05))) > 2 {
+		if math.Abs(float64(x)-float64(needed(64, 32, 0.05, adaptResidue))) > 2 {
 			t.Errorf("5 %%: %v", n)
 			break
 		}
@@ -124,7 +124,7 @@ func TestParityRisesAtOnceAndSilenceChangesNothing(t *testing.T) {
 
 func TestAdapterBeginsWithWhatWasConfigured(t *testing.T) {
 	a := NewAdapter(Config{Group: 64, Proactive: 8, Adaptive: true})
-	if a.Proactive() != 8 || needed(64, 32, a.Loss()) != 8 {
+	if a.Proactive() != 8 || needed(64, 32, a.Loss(), adaptResidue) != 8 {
 		t.Errorf("%d, for a loss of %v", a.Proactive(), a.Loss())
 	}
 	if a := NewAdapter(Config{Group: 4, Parity: 1, Proactive: 1, Adaptive: true}); a.Proactive() != 1 {
