@@ -3,6 +3,7 @@ package receiver
 import (
 	"time"
 
+	"github.com/gopgm/gopgm/congestion"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
 
@@ -72,6 +73,14 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 		case packet.OptCurrTGSize:
 			if s.parity != nil {
 				size = s.groupSize(o, s.parity.k)
+			}
+		case congestion.OptPGMCCData:
+			if !repair {
+				stamp, err := congestion.ParseData(o)
+				if err != nil {
+					return err
+				}
+				s.stamped(now, p.SQN, stamp)
 			}
 		case packet.OptSyn:
 			d.Syn = true

@@ -59,6 +59,11 @@ type Config struct {
 	// session is over, and by Session.GiveUp.
 	Passive bool
 
+	// Self is our own address, by which sources that control congestion know us; without it they hear nothing of it. Overhead is how
+	// many network octets packets have in front of them, which the rates that we report count.
+	Self     netip.Addr
+	Overhead int
+
 	Rand *rand.Rand // required: draws back-offs
 }
 
@@ -72,9 +77,11 @@ type Receiver struct {
 	node     uint32     // RAND_NODE_ID, if hasNode
 	hasNode  bool
 	stats    Stats
+	overflow uint64 // packets that the kernel dropped
 	due      [nak.MaxList + 1]packet.SQN
 	list     [nak.MaxList]packet.SQN
 	scratch  []byte
+	extra    [128]byte // the options of a NAK besides its list
 }
 
 // New returns a Receiver that has heard nothing yet.
@@ -88,7 +95,7 @@ func New(c Config) (*Receiver, error) {
 		return nil, fmt.Errorf("receiver: %v is not a multicast group", c.Group.Addr())
 	case c.BackOffMin < 0 || c.BackOffMax < 0 || c.BackOffMax != 0 && c.BackOffMax < c.BackOffMin:
 		return nil, errors.New("receiver: the limits of the back-off are no range")
-	case c.ReorderCount < 0 || c.ReorderTimeout < 0 || c.Window < 0 || c.Window > packet.MaxWindow || c.MaxSessions < 0:
+	case c.ReorderCount < 0 || c.ReorderTimeout < 0 || c.Window < 0 || c.Window > packet.MaxWindow || c.MaxSessions < 0 || c.Overhead < 0:
 		return nil, errors.New("receiver: a limit or interval is negative or too large")
 	}
 	def := func(d *time.Duration, v time.Duration) {
@@ -184,11 +191,13 @@ func (r *Receiver) handleData(now time.Time, from netip.AddrPort, h *packet.Head
 	}
 	s.heard = now
 	if h.Options&packet.FlagParity != 0 {
+		s.counted(d.SQN, packet.HeaderLen+len(body), true)
 		if err := s.handleParity(now, h, &d); err != nil {
 			return r.stats.malformed(err)
 		}
 		return nil
 	}
+	s.counted(d.SQN, packet.HeaderLen+len(body), h.Type == packet.TypeRDATA)
 	if err := s.handleData(now, h.Type == packet.TypeRDATA, &d); err != nil {
 		return r.stats.malformed(err)
 	}
@@ -310,7 +319,7 @@ func (r *Receiver) NextTimeout() time.Time {
 	return next
 }
 
-// PollTransmit appends to b what is to be sent now: NAKs, SPMRs and reports, as far as there is room. It makes progress on every
+// PollTransmit appends to b what is to be sent now: NAKs, ACKs, SPMRs and reports, as far as there is room. It makes progress on every
 // call; what did not fit is due at once again.
 func (r *Receiver) PollTransmit(now time.Time, b *packet.Batch) {
 	for _, s := range r.order {

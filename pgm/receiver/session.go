@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gopgm/gopgm/congestion"
 	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/internal/window"
 	"github.com/gopgm/gopgm/nak"
@@ -27,6 +28,7 @@ type Session struct {
 	path      spm.Path
 	solicitor spm.Solicitor
 	parent    parent
+	feedback
 
 	// The receive window. Everything before have's trail has been delivered, or is not wanted; lead is the newest packet known to
 	// have been sent. Before the window has a beginning, started is false.
@@ -237,6 +239,7 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 	var params fec.Params
 	size := 0
 	var a advice
+	var q probed
 	for o, err := range packet.Options(opts) {
 		if err != nil {
 			return err
@@ -265,6 +268,10 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 			hasFin = !p.NoWindow()
 		case packet.OptRst:
 			reset, hasReset = packet.ParseReset(o), true
+		case packet.OptCRQST, congestion.OptPGMCCData, congestion.OptProbe:
+			if err := q.read(o); err != nil {
+				return err
+			}
 		default:
 			if err := a.read(packet.TypeSPM, o); err != nil {
 				return err
@@ -279,6 +286,7 @@ func (s *Session) handleSPM(now time.Time, from netip.AddrPort, p *spm.Packet, o
 	s.from = from
 	s.solicitor.SPMSeen()
 	s.regular(now, &a)
+	s.asked(now, &q)
 	if hasParity {
 		s.learn(now, params)
 	}
@@ -341,6 +349,9 @@ func (s *Session) handleTimeout(now time.Time) {
 		s.deliver()
 	}
 	s.unmute(now)
+	if s.reporter != nil {
+		s.reporter.HandleTimeout(now)
+	}
 	if !s.started {
 		return
 	}
@@ -381,6 +392,7 @@ func (s *Session) nextTimeout() time.Time {
 	earlier(s.solicitor.Next())
 	earlier(s.parent.unmuted)
 	earlier(s.nextReply())
+	earlier(s.nextFeedback())
 	earlier(s.recovery.NextTimeout(s.mayNAK()))
 	if s.parity != nil {
 		earlier(s.parity.recovery.NextTimeout(s.mayNAK()))
@@ -409,6 +421,7 @@ func (s *Session) end(reason End, reset packet.Reset) {
 		return
 	}
 	s.ended = true
+	s.leave()
 	s.sink.End(reason, reset)
 }
 

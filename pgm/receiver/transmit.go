@@ -14,6 +14,7 @@ const maxUpstream = 512
 
 func (s *Session) pollTransmit(now time.Time, b *packet.Batch) {
 	s.sendReports(b)
+	s.acknowledge(now, b)
 	if !s.active() || s.silent {
 		return
 	}
@@ -41,6 +42,7 @@ func (s *Session) pollTransmit(now time.Time, b *packet.Batch) {
 			return
 		}
 		p := nak.Packet{SQN: due[0], Source: s.from.Addr().WithZone(""), Group: s.r.c.Group.Addr().WithZone(""), List: due[1:]}
+		p.Extra = s.appendFeedback(now, s.r.extra[:0])
 		out := nak.Append(s.r.scratch[:0], h, &p)
 		s.send(b, out, s.upstream())
 		if s.r.c.MulticastNAKs {
