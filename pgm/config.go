@@ -30,6 +30,10 @@ type Config struct {
 	// packets. Default: nine tenths of the speed of the interface where the system tells it (Linux does for hardware), else
 	// 1 Gbit/s. Negative: unlimited, as fast as the socket takes it.
 	Rate int
+	// CC says how a source finds its rate; the default is to send at Rate. With another, Rate is a ceiling, and its default is none.
+	CC CC
+	// Slow says what becomes of a receiver that holds up the others, unless CC is CCFixed; the default is to wait for it.
+	Slow Slow
 	// MTU is the largest IP packet that a source sends, in octets, if the interface carries it. Default: what it carries, at most
 	// 9000. The 64 KiB that loopback carries are slower than what one system call sends in packets of that size.
 	MTU int
@@ -140,6 +144,9 @@ func (c Config) check() (Config, error) {
 	case !(c.Drop >= 0 && c.Drop <= 1): // a NaN too
 		return c, fmt.Errorf("pgm: a share of %v to drop: want 0 to 1", c.Drop)
 	}
+	if err := c.checkCC(); err != nil {
+		return c, err
+	}
 	if err := c.FEC.Check(); err != nil {
 		return c, fmt.Errorf("pgm: %w", err)
 	}
@@ -175,13 +182,15 @@ func (c Config) openConn(ctx context.Context, ep Endpoint, receive bool) (netio.
 	return open(ctx, c.netio(ep, receive))
 }
 
-// rate returns the rate of a source on the interface, in octets a second; 0 is unlimited.
+// rate returns the rate of a source on the interface, or its ceiling, in octets a second; 0 is unlimited.
 func (c Config) rate(ifi *net.Interface) int {
 	switch {
 	case c.Rate < 0:
 		return 0
 	case c.Rate > 0:
 		return max(c.Rate/8, 1)
+	case c.CC != CCFixed:
+		return 0
 	}
 	if speed := linkSpeed(ifi); speed > 0 {
 		return speed / 8 / 10 * 9
@@ -213,7 +222,7 @@ func (c Config) maxTSDU(conn netio.Conn) int {
 		mtu = defaultMTU
 	}
 	size := min(min(mtu, conn.MTU())-conn.Overhead()-conn.AlertOverhead(), packet.MaxRun)
-	size -= packet.DataHeaderLen
+	size -= packet.DataHeaderLen + c.stampLen(conn.Local().Addr())
 	if f := c.FEC.WithDefaults(); f.Enabled() {
 		size -= fec.Reserve(fec.Size(f.Group), f.Parity, true) // so that parity packets fit too [11.2-21]
 	}

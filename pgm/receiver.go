@@ -25,6 +25,8 @@ type Receiver struct {
 	strays atomic.Uint64
 	sinks  Flushers
 	stats  snapshot[receiver.Stats]
+
+	counted time.Time // when the kernel's drops were
 }
 
 // ReceiverOptions say what becomes of what a Receiver hears.
@@ -71,7 +73,7 @@ func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) 
 			NCFRetries: t.NCFRetries, DataRetries: t.DataRetries, Max: t.MaxRecovering,
 		},
 		BackOffMin: t.NAKBackOffMin, BackOffMax: t.NAKBackOffMax, MulticastNAKs: t.MulticastNAKs,
-		Passive: t.Silent, Solicit: t.Solicit, PeerExpiry: t.PeerExpiry, EndExpiry: t.EndExpiry,
+		Self: conn.Local().Addr(), Overhead: conn.Overhead(), Passive: t.Silent, Solicit: t.Solicit, PeerExpiry: t.PeerExpiry, EndExpiry: t.EndExpiry,
 		Window: t.Window, MaxSessions: t.MaxSessions, Rand: newRand(),
 	})
 	if err != nil {
@@ -118,6 +120,7 @@ func (r *Receiver) drive() {
 // handle gives a batch of datagrams to the engine, and then tells the sinks that got something from it.
 func (r *Receiver) handle(b *netio.Batch) {
 	now := time.Now()
+	r.countOverflow(now)
 	for _, d := range b.Datagrams {
 		if !b.Multicast && forSource(d.Data) {
 			r.strays.Add(1)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gopgm/gopgm/congestion"
 	"github.com/gopgm/gopgm/internal/netio"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/poll"
@@ -33,6 +34,7 @@ type Sender struct {
 	store   source.Store
 	news    atomic.Bool // the store has more
 	stats   snapshot[source.Stats]
+	heard   []congestion.Receiver
 }
 
 // SenderOptions say what a Sender sends.
@@ -46,6 +48,8 @@ type SenderOptions struct {
 	First packet.SQN
 	// Join advertises, by OPT_JOIN, that a receiver which joins late may have whatever the store still holds [9.4].
 	Join bool
+	// Lag, unless nil, is called on the loop's goroutine when a receiver falls behind (Config.Slow), and when it counts again.
+	Lag func(receiver netip.Addr, behind bool)
 	// Report is called on the loop's goroutine when a receiver's report arrives; body is valid during the call only.
 	Report func(from netip.AddrPort, body []byte)
 }
@@ -101,7 +105,7 @@ func (s *Sender) start(o SenderOptions) (err error) {
 	s.engine, err = source.New(source.Config{
 		TSI: s.tsi, Dest: s.group.Port(), Source: s.conn.Local(), Group: s.conn.Group(),
 		MaxTSDU: s.maxTSDU, Overhead: s.conn.Overhead(), AlertOverhead: s.conn.AlertOverhead(),
-		MaxRate: c.rate(s.conn.Interface()), RepairShare: c.Source.RepairShare,
+		MaxRate: c.rate(s.conn.Interface()), CC: c.CC, Slow: c.Slow, Lag: o.Lag, RepairShare: c.Source.RepairShare,
 		Ambient: c.Source.Ambient, IHBMin: c.Source.IHBMin, IHBMax: c.Source.IHBMax, Opening: opening, NCFHold: c.Source.NCFHold, Linger: c.Source.Linger,
 		Poll: poll.PollerConfig{Period: c.Source.Count},
 		Tuner: poll.TunerConfig{
@@ -196,7 +200,7 @@ func (s *Sender) TSI() packet.TSI { return s.tsi }
 // (OPT_LENGTH and OPT_FRAGMENT).
 func (s *Sender) MaxTSDU() int { return s.maxTSDU }
 
-// Rate returns the rate with which the session began, in bits a second of IP packets; 0 is unlimited.
+// Rate returns the rate with which the session began, or, with congestion control, its ceiling then, in bits a second of IP packets; 0 is unlimited.
 func (s *Sender) Rate() int { return s.config.rate(s.conn.Interface()) * 8 }
 
 // LocalAddr returns the address of the source.
@@ -250,7 +254,7 @@ func (s *Sender) Repeat(done func(began bool)) {
 	s.do(func(now time.Time) { done(s.engine.Repeat(now)) })
 }
 
-// SetRate changes the rate, in bits a second of IP packets; 0 is unlimited.
+// SetRate changes the rate, or, with congestion control, its ceiling, in bits a second of IP packets; 0 is unlimited.
 func (s *Sender) SetRate(rate int) {
 	octets := 0
 	if rate > 0 {
