@@ -48,7 +48,11 @@ func (l *logs) judge(t *testing.T, c check.Claims) {
 	}
 }
 
+// quiet has a member say nothing, and be patient with a machine on which other tests run.
 func quiet(c Config) Config {
+	if c.SuspectMin == 0 {
+		c.SuspectMin, c.SuspectMax = 2*time.Second, 3*time.Second
+	}
 	c.PGM.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	c.PGM.Source.Linger = -1
 	return c
@@ -69,7 +73,7 @@ func join(t testing.TB, c Config) *Group {
 // until reads events until f is content.
 func until(t testing.TB, g *Group, f func(Event) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for e, err := range g.Events(ctx) {
 		if err != nil {
