@@ -21,10 +21,16 @@ misses is repaired, and every copy is verified.
                           [epgm://|pgm://][INTERFACE;]GROUP[:PORT], in UDP or as
                           IP protocol 113, the interface by name or address
                           (default epgm://239.192.77.71:7500)
+      --cc HOW            how the rate is found: auto, as fast as the network and
+                          the slowest receiver take it; fixed, at --rate; pgmcc,
+                          as OpenPGM has it (default fixed)
       --rate RATE         send at most RATE bits a second, repairs and headers
-                          included, e.g. 490M or 2.5G (default: nine tenths of
-                          the interface's speed, or 1G if the system does not
-                          tell it)
+                          included, e.g. 490M or 2.5G (default: no limit; with
+                          --cc fixed nine tenths of the interface's speed, or
+                          1G if the system does not tell it)
+      --slow WHAT         what becomes of a receiver that holds up the others:
+                          wait for it; shed it; or demote it, so that it has the
+                          rest when the others have everything (default wait)
       --ttl N             let packets pass N-1 routers, 1 to 255 (default 16)
       --mtu OCTETS        send no larger IP packets than this (default: what
                           the interface carries)
@@ -67,6 +73,8 @@ Exit status: 0 all sent, and all expected receivers have it; 1 failure; 2 usage;
 type options struct {
 	endpoint   pgm.Endpoint
 	rate       console.RateFlag
+	cc         pgm.CC
+	slow       pgm.Slow
 	ttl        int
 	mtu        int
 	expect     int
@@ -93,10 +101,12 @@ func (o *options) stream() bool { return len(o.paths) == 1 && o.paths[0] == "-" 
 
 func parseOptions(args []string) (*options, error) {
 	var o options
-	var endpoint, progress, from, parity string
+	var endpoint, progress, from, parity, cc, slow string
 	f := console.NewFlags("pgmsend")
 	f.StringVarP(&endpoint, "endpoint", "e", pgm.DefaultEndpoint, "")
 	f.Var(&o.rate, "rate", "")
+	f.StringVar(&cc, "cc", "fixed", "")
+	f.StringVar(&slow, "slow", "wait", "")
 	f.IntVar(&o.ttl, "ttl", 0, "")
 	f.IntVar(&o.mtu, "mtu", 0, "")
 	f.IntVar(&o.expect, "expect", 0, "")
@@ -145,7 +155,22 @@ func parseOptions(args []string) (*options, error) {
 	if o.fec, err = parseFEC(parity); err != nil {
 		return nil, fmt.Errorf("--fec: %w", err)
 	}
+	if o.cc, err = parseCC(cc); err != nil {
+		return nil, fmt.Errorf("--cc: %w", err)
+	}
+	if o.slow, err = parseSlow(slow); err != nil {
+		return nil, fmt.Errorf("--slow: %w", err)
+	}
+	if o.oneWay && !f.Changed("cc") {
+		o.cc = pgm.CCFixed
+	}
 	switch {
+	case o.oneWay && o.cc != pgm.CCFixed:
+		return nil, errors.New("--cc needs answers, and with --one-way there are none")
+	case o.slow != pgm.SlowWait && o.cc == pgm.CCFixed:
+		return nil, errors.New("--slow needs --cc auto or --cc pgmcc: at a fixed rate nobody holds up the others")
+	case o.slow == pgm.SlowDemote && o.stream():
+		return nil, errors.New("--slow demote is for files: what is sent of a stream is not kept")
 	case len(o.paths) == 0:
 		return nil, errors.New("nothing to send: name files or directories, or - for standard input")
 	case f.Changed("ttl") && (o.ttl < 1 || o.ttl > 255):

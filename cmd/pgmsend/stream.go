@@ -15,7 +15,7 @@ import (
 
 // config returns the configuration of the sockets that the command line asks for.
 func (o *options) config(n *narrator) pgm.Config {
-	return pgm.Config{Trace: o.trace, Rate: int(o.rate), TTL: o.ttl, MTU: o.mtu, FEC: o.fec, Logger: slog.New(console.NewLogHandler(n.display, o.verbose))}
+	return pgm.Config{Trace: o.trace, Rate: int(o.rate), CC: o.cc, Slow: o.slow, TTL: o.ttl, MTU: o.mtu, FEC: o.fec, Logger: slog.New(console.NewLogHandler(n.display, o.verbose))}
 }
 
 // streamReport is what reports for machines say of a stream.
