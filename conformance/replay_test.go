@@ -187,3 +187,21 @@ func TestReplayHoldsNoMoreThanSoMuch(t *testing.T) {
 		}
 	}
 }
+
+// Of very many sessions at once, a bounded number is delivered, and that there were more is told.
+func TestReplayDeliversNoMoreSessionsThanSoMany(t *testing.T) {
+	accepted := 0
+	r := NewReplay(ReplayConfig{Accept: func(*receiver.Session) receiver.Sink {
+		accepted++
+		return &ear{got: map[packet.SQN]bool{}}
+	}})
+	data := packet.Data{SQN: 1, Trail: 1}
+	err := r.Run(flood(1000, func(i int, p *pcap.Packet) {
+		h := packet.Downstream(packet.TypeODATA, packet.TSI{GSI: packet.GSI{1, byte(i / 256), byte(i)}, Port: 1}, uint16(7000+i%20))
+		p.Data = data.Append(h.Append(p.Data[:0]))
+		packet.Seal(p.Data)
+	}))
+	if err != nil || accepted != replaySessions || r.Stats().Refused == 0 {
+		t.Errorf("%v; %d sessions were accepted, want %d; %d refused", err, accepted, replaySessions, r.Stats().Refused)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gopgm/gopgm/internal/console"
 	"github.com/gopgm/gopgm/pcap"
@@ -17,7 +19,10 @@ import (
 	"github.com/gopgm/gopgm/pgm/transfer"
 )
 
-var filmPort atomic.Uint32
+var (
+	filmPort atomic.Uint32
+	filmTime = time.Unix(1_700_000_000, 0) // of all files
+)
 
 // filmFiles sends files over loopback, where nobody listens, and returns the capture of each packet that was sent for which keep returns true.
 func filmFiles(t *testing.T, keep func(n int, p *pcap.Packet) bool, files map[string][]byte) []byte {
@@ -27,6 +32,9 @@ func filmFiles(t *testing.T, keep func(n int, p *pcap.Packet) bool, files map[st
 	for name, content := range files {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, filmTime, filmTime); err != nil {
 			t.Fatal(err)
 		}
 		paths = append(paths, path)
@@ -85,12 +93,14 @@ func noise(n int) []byte {
 	return b
 }
 
-// Files come out of a capture as they went in, with the same verification; one that was there under the name is replaced.
+// Files come out of a capture as they went in, with the same verification; one that was there under the name is replaced, even if only its
+// content tells that it is another.
 func TestReplayRestoresFiles(t *testing.T) {
 	files := map[string][]byte{"big": noise(1_000_000), "small": []byte("small\n"), "empty": nil}
 	capture := filmFiles(t, nil, files)
 	dir := t.TempDir()
-	if err := os.WriteFile(dir+"/big", noise(1_000_000)[1:], 0o600); err != nil {
+	err := os.WriteFile(dir+"/big", make([]byte, 1_000_000), 0o600)
+	if err = errors.Join(err, os.Chtimes(dir+"/big", filmTime, filmTime)); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time, all of it is there already

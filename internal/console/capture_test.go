@@ -171,6 +171,19 @@ func TestCaptureDoesNotWaitForTheDisk(t *testing.T) {
 	c.Trace(traced(1)) // is too late, and harmless
 }
 
+// What is not full is written only behind what is: the order stays.
+func TestCaptureKeepsTheOrder(t *testing.T) {
+	c := &Capture{full: make(chan *chunk, 1), chunk: new(chunk)}
+	c.full <- new(chunk)
+	if c.take() != nil {
+		t.Error("a chunk was taken while an older one waits")
+	}
+	<-c.full
+	if c.take() == nil {
+		t.Error("nothing was taken")
+	}
+}
+
 // A disk that is full is an error that names the file, and what is in the file can be read.
 func TestCaptureOnAFullDisk(t *testing.T) {
 	d := new(disk)
