@@ -199,6 +199,9 @@ func (p *Plan) Owed() (r Run, ok bool) {
 // Demanded returns how many groups wait for parity that was asked for.
 func (p *Plan) Demanded() int { return len(p.demand) }
 
+// Pending returns how many parity packets of the group tg were asked for and not sent.
+func (p *Plan) Pending(tg packet.SQN) int { return p.demand[p.k.Group(tg)] }
+
 // number gives the run its numbers: no more than there are before they begin again.
 func (p *Plan) number(r Run) Run {
 	r.First = int(*p.at(r.Group))

@@ -71,7 +71,8 @@ type router struct {
 	depth    int32
 	children []Router
 	hosts    []Host
-	down, up hop // from and to the parent
+	down, up hop        // from and to the parent
+	element  *assistant // nil: it is a plain router
 }
 
 // New returns a net that consists of the Root and draws everything from rng.
@@ -106,6 +107,9 @@ const firstAddr = 10<<24 + 1
 // Addr returns the address of h, with the port that it hears unicast at.
 func (n *Net) Addr(h Host) netip.AddrPort {
 	a := uint32(firstAddr + h)
+	if h < everyone {
+		a = uint32(firstRouter + h.router())
+	}
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)}), Group.Port())
 }
 
@@ -116,6 +120,9 @@ func (n *Net) host(a netip.AddrPort) (Host, bool) {
 	}
 	b := a.Addr().As4()
 	h := int64(b[0])<<24 + int64(b[1])<<16 + int64(b[2])<<8 + int64(b[3]) - firstAddr
+	if r := h + firstAddr - firstRouter; r >= 0 {
+		return itself(Router(r)), r < int64(len(n.routers)) && n.routers[r].element != nil
+	}
 	return Host(h), h >= 0 && h < int64(len(n.hosts))
 }
 
@@ -152,7 +159,11 @@ func (n *Net) Run(d time.Duration) bool {
 		n.now = e.at
 		switch e.kind {
 		case timeout:
-			n.timeout(Host(e.to))
+			if e.to < 0 {
+				n.attend(Host(e.to).router())
+			} else {
+				n.timeout(Host(e.to))
+			}
 		case callback:
 			f := n.calls[e.to]
 			n.calls[e.to] = nil
@@ -186,6 +197,10 @@ func (n *Net) route(r Router, e event) {
 		n.routeTo(r, p.to, e)
 		return
 	}
+	if n.routers[r].element != nil {
+		n.assist(r, e)
+		return
+	}
 	n.fanOut(r, e)
 	if e.ttl <= 1 { // of a router, a TTL of 1 is not forwarded
 		return
@@ -202,8 +217,11 @@ func (n *Net) route(r Router, e event) {
 
 // routeTo forwards a unicast packet by one hop.
 func (n *Net) routeTo(r Router, h Host, e event) {
-	to := n.hosts[h].router
+	to := n.routerOf(h)
 	switch {
+	case to == r && h < everyone:
+		n.hand(r, e, true)
+		return
 	case to == r:
 		n.toHost(r, h, e)
 		return

@@ -262,9 +262,12 @@ func (s *sending) look(now time.Time, begun, finished int) {
 	rate := s.meter.add(now, bytes)
 	s.note(Event{
 		Kind: Progress, Bytes: bytes, Total: s.store.total, Objects: s.complete, Duration: now.Sub(s.start), Rate: rate, ETA: eta(s.store.total-bytes, rate),
-		Repaired: s.sender.Stats().RDATA, Receivers: begun, Finished: finished, Expected: s.expected(),
+		Repaired: repairs(s.sender.Stats()), Receivers: begun, Finished: finished, Expected: s.expected(),
 	})
 }
+
+// repairs returns how many packets were sent because receivers asked for them: data, or parity.
+func repairs(s pgm.SenderStats) uint64 { return s.RDATA + s.DemandParity }
 
 // end ends the session: as it should, or by a reset that says why.
 func (s *sending) end(err error) {
@@ -310,7 +313,7 @@ func (s *sending) conclude(err error) error {
 	s.mu.Lock()
 	r := &s.summary.Sessions[0]
 	r.Objects, r.Bytes = s.store.sentObjects(), s.store.content.Load()
-	r.Wire, r.Repaired, r.Duration = stats.Sent, stats.RDATA, end.Sub(s.start)
+	r.Wire, r.Repaired, r.Duration = stats.Sent, repairs(stats), end.Sub(s.start)
 	// That a link is left out is as it should be.
 	failed := slices.IndexFunc(r.Problems, func(p Problem) bool { return !errors.Is(p.Err, ErrKind) })
 	s.mu.Unlock()
