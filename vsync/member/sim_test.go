@@ -261,7 +261,8 @@ func seeds(t *testing.T, n int) int {
 	return n
 }
 
-// Whatever happens, what a group promises holds: VSYNC_SEEDS says how many schedules are tried, the flag -seed tries one.
+// Whatever happens, what a group promises holds: VSYNC_SEEDS says how many schedules are tried, VSYNC_FROM behind which seed,
+// the flag -seed tries one.
 func TestPromisesHold(t *testing.T) {
 	run := func(seed uint64) bool {
 		s := newSchedule(seed)
@@ -281,9 +282,12 @@ func TestPromisesHold(t *testing.T) {
 		return
 	}
 	var next atomic.Uint64
+	if n, err := strconv.ParseUint(os.Getenv("VSYNC_FROM"), 10, 64); err == nil {
+		next.Store(n) // the seeds behind n
+	}
 	var failed atomic.Int32
 	var workers sync.WaitGroup
-	total, most := uint64(seeds(t, 2000)), int32(10)
+	total, most := next.Load()+uint64(seeds(t, 2000)), int32(10)
 	if os.Getenv("VSYNC_FIRST") != "" {
 		most = 1
 	}
