@@ -196,7 +196,11 @@ func (s *Source) request(now time.Time, number packet.SQN) {
 		s.stats.Merged++
 		return
 	}
-	d := p.plan.Request(tg, count)
+	ask := count
+	if recent { // of what this one asks for, so much is on its way
+		ask += p.plan.Pending(tg) - a.count + int(p.k) - p.plan.SizeOf(tg)
+	}
+	d := p.plan.Request(tg, ask)
 	switch d {
 	case fec.Refused:
 		if p.plan.Complete(tg) {
