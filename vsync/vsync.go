@@ -72,7 +72,7 @@ type Config struct {
 	Expect int  // how many members found the group; fewer wait. Half of those that there will be, and one, excludes that two are founded
 
 	// The failure detector: a member is suspected after a silence of SuspectMin to SuspectMax, depending on how regularly it was heard;
-	// defaults 200 and 350 ms. Alive is how often it is heard at least; default 40 ms.
+	// defaults 300 and 420 ms. Alive is how often it is heard at least; default 40 ms.
 	Alive, SuspectMin, SuspectMax time.Duration
 	// ExcludeAfter, if not zero, is for how long a member that takes nothing may hold up the others before it is excluded.
 	ExcludeAfter time.Duration

@@ -66,7 +66,7 @@ type Config struct {
 	Gather time.Duration
 
 	// Alive is the longest that a member is silent; default 40 ms. What is not heard for longer than four times the longest gap of late, but
-	// between SuspectMin and SuspectMax, is suspected; defaults 200 and 350 ms. The time counts in which this member runs: a pause of its own
+	// between SuspectMin and SuspectMax, is suspected; defaults 300 and 420 ms. The time counts in which this member runs: a pause of its own
 	// makes nobody suspect.
 	Alive, SuspectMin, SuspectMax time.Duration
 
@@ -115,8 +115,8 @@ func (c Config) withDefaults() (Config, error) {
 	duration(&c.Settle, 100*time.Millisecond)
 	duration(&c.Gather, 15*time.Millisecond)
 	duration(&c.Alive, 40*time.Millisecond)
-	duration(&c.SuspectMin, 200*time.Millisecond)
-	duration(&c.SuspectMax, 350*time.Millisecond)
+	duration(&c.SuspectMin, 300*time.Millisecond)
+	duration(&c.SuspectMax, 420*time.Millisecond)
 	duration(&c.SlowAfter, time.Second)
 	size(&c.Expect, 1)
 	size(&c.Batch, 32<<10)
