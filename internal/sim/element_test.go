@@ -218,7 +218,7 @@ func TestImplosion(t *testing.T) {
 	b.WriteString("                  with elements: NAKs     without, tuned: NAKs\n")
 	b.WriteString("receivers  elements    for each loss    for each loss  in the last third\n")
 	for _, receivers := range sizes {
-		packets := 900
+		packets := 600
 		if receivers >= 100_000 {
 			packets = 100
 		}

@@ -253,6 +253,7 @@ func (x *trial) listen(at Router, down, up *Link, c hear) *ear {
 func (e *ear) begin() {
 	r := e.c.receiver
 	r.Dest, r.Group, r.Rand = Group.Port(), Group, e.x.net.Rand()
+	r.Self, r.Overhead = e.x.net.Addr(e.host).Addr(), Overhead
 	r.Accept = e.accept
 	var err error
 	if e.Receiver, err = receiver.New(r); err != nil {

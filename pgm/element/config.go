@@ -27,7 +27,8 @@ type Config struct {
 
 	Repairs nak.ForwarderConfig // NAK_RPT_RTE, NAK_RPT_IVL, NAK_RDATA_IVL, NAK_ELIM_IVL, and the repair states of a session at once
 	// Tuner is for NAK_BO_IVL and its limits, as advertised on each interface. NAK_BO_IVL_MAX is 20 ms by default: duplicates go no
-	// further than the link, and of several links those ask in time to be served by one repair that do not wait long.
+	// further than the link, and of several links those ask in time to be served by one repair that do not wait long. DUP_NAK_MAX is
+	// none by default, as at a source: some hundred children on one link send as many duplicates before their back-off is tuned.
 	Tuner poll.TunerConfig
 	// Poll has the children on each interface counted by general polls when its Period is above zero; zero: not.
 	Poll poll.PollerConfig
@@ -61,6 +62,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Tuner.Max == 0 {
 		c.Tuner.Max = max(20*time.Millisecond, c.Tuner.Default)
+	}
+	if c.Tuner.DupMax == 0 {
+		c.Tuner.DupMax = -1
 	}
 	if c.Tuner.Hold == 0 {
 		c.Tuner.Hold = c.Expiry // "until they receive a regular SPM from the source" [15.3.2-02]

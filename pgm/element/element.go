@@ -214,3 +214,6 @@ func (e *Element) emitTo(p []byte, to netip.Addr, i int) bool {
 	}
 	return true
 }
+
+// Room returns how many octets there is room for before PollTransmit.
+func (e *Element) Room() int { return e.out.Room() }
