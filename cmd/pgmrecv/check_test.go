@@ -19,7 +19,7 @@ func kept(t *testing.T, name string) []byte {
 	return b
 }
 
-// A broken MUST is an exit status, what is less is told; what was broken, by which packet and what is demanded is on standard output.
+// What is binding and broken, in the word MUST or by what a format is, makes an exit status; what is less is told; what was broken, by which packet and what is demanded is on standard output.
 func TestCheckTellsWhatIsBroken(t *testing.T) {
 	for _, x := range []struct {
 		capture string
@@ -29,7 +29,7 @@ func TestCheckTellsWhatIsBroken(t *testing.T) {
 		{"window-size/bad", 1, []string{"[3.3-02] MUST: broken once, first by packet", "packet 11, 010203040506.1000: [3.3-02] MUST: "}},
 		{"window-size/good", 0, []string{"no finding"}},
 		{"rst-kept/bad", 0, []string{"[9.8.2-01] SHOULD: broken"}},
-		{"checksum/bad", 0, []string{"[8-10] RULE: broken"}},
+		{"checksum/bad", 1, []string{"[8-10] RULE: broken"}},
 	} {
 		o := project(t, kept(t, x.capture), "--check")
 		if o.status != x.status || o.errs != "" {

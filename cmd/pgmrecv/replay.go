@@ -193,7 +193,8 @@ type verdictReport struct {
 	*conformance.Verdict
 }
 
-// verdict tells what the judgement is, and reports whether it is that a MUST was broken.
+// verdict tells what the judgement is, and reports whether it is that something binding was broken. A RULE binds as a MUST does: a wrong
+// checksum is wrong, though §8 states what a checksum is without that word.
 func (n *narrator) verdict(t *tape, w io.Writer) bool {
 	v := t.checker.Verdict()
 	v.Stopped = t.stopped()
@@ -202,7 +203,7 @@ func (n *narrator) verdict(t *tape, w io.Writer) bool {
 	} else {
 		v.WriteText(w)
 	}
-	return v.Broken(conformance.LevelMust)
+	return v.Broken(conformance.LevelMust) || v.Broken(conformance.LevelRule)
 }
 
 // rank orders the ways in which what is delivered can fall short, the worst last.
