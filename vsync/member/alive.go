@@ -304,7 +304,7 @@ func (m *Member) handleAlive(p *peer, h *header, r *reader) error {
 	if !m.acknowledge(p, vec) {
 		return m.lie(p)
 	}
-	if m.c.Safe {
+	if m.c.Safe || m.streams[m.rank].kept > m.c.Window/2 {
 		m.settle()
 		m.progress()
 	}

@@ -357,7 +357,7 @@ func (m *Member) take(r int, p []byte, direct bool) error {
 		return nil
 	}
 	m.advertise()
-	if m.c.Safe || s.received&15 == 0 {
+	if m.c.Safe || s.received&15 == 0 || m.streams[m.rank].kept > m.c.Window/2 {
 		m.settle()
 	}
 	m.progress()

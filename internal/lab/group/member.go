@@ -100,6 +100,9 @@ func member(ctx context.Context, l load, out io.Writer) error {
 		}
 		switch e := e.(type) {
 		case *vsync.View:
+			for _, d := range e.Left {
+				fmt.Fprintf(os.Stderr, "member %d: %v %v, for %v\n", l.index, d.ID, d.Why, d.Silent)
+			}
 			if len(e.Members) == l.members && e.Members[0].ID == g.ID() && !told {
 				told = true
 				go func() {
