@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gopgm/gopgm/internal/console"
+	"github.com/gopgm/gopgm/pgm"
+)
+
+const usage = `Usage: pgmrouter [flags] -i INTERFACE -i INTERFACE...    forward a group between interfaces
+       pgmrouter --repairer [flags] -i INTERFACE         repair for the neighbours on one
+       pgmrouter --show                                  what the running one knows
+
+A PGM network element: receivers send their NAKs to it, it forwards one for
+many, and repairs go only where something is missing. It learns who listens by
+MLD and IGMP, and is the querier on its interfaces if no other is.
+
+  -e, --endpoint ENDPOINT the group: [epgm://|pgm://]GROUP[:PORT], in UDP or as
+                          IP protocol 113 (default epgm://239.192.77.71:7500)
+  -i, --interface NAME    an interface to forward between, by name or address;
+                          up to 32
+      --upstream NAME     the interface that sources are behind (default: what
+                          the routing table says for each source)
+      --listen NAME       forward there always, without asking who listens;
+                          "all" means all
+      --ttl N             for what it sends itself, 1 to 255 (default 16)
+      --discover DURATION how often to look for off-tree repairers when one is
+                          needed and none known (default 30s; 0: never)
+      --polls DURATION    how often to count the children on each interface
+                          (default: not)
+      --shed N            confirm no more than N packets a second for one child
+                          (default: no limit)
+      --nak-rpt-ivl D, --nak-rdata-ivl D, --nak-elim-ivl D
+                          the intervals of RFC 3208 section 7 (default 100ms,
+                          200ms, 15ms; for long distances 5s, 5s, 500ms)
+      --repairer          be a designated local repairer: receive all sessions
+                          of the group on one interface, and repair them
+      --cache SIZE        what a repairer keeps of one session (default 64 MiB)
+      --status PATH       the socket by which --show asks (default
+                          /run/pgmrouter.sock; empty: none)
+      --metrics ADDR      serve Prometheus metrics at http://ADDR/metrics
+      --show              print what the running pgmrouter knows, and exit
+      --json              with --show: as one JSON object
+      --version           print the version and exit
+  -h, --help              print this and exit
+
+Sending under the address of a source needs CAP_NET_ADMIN; pgm:// and IGMP need
+CAP_NET_RAW. What receivers send to the source itself is unicast, and passes if
+the kernel forwards it (sysctl net.ipv4.ip_forward=1).
+
+Exit status: 0 interrupted or terminated; 1 failure; 2 usage.
+`
+
+// options are the command line of pgmrouter.
+type options struct {
+	endpoint                pgm.Endpoint
+	interfaces, listen      []string
+	upstream                string
+	ttl, shed, cache        int
+	discover, polls         time.Duration
+	repeat, data, eliminate time.Duration
+	repairer                bool
+	status, metrics         string
+	show, json              bool
+	version, help           bool
+}
+
+func parseOptions(args []string) (*options, error) {
+	var o options
+	var endpoint string
+	f := console.NewFlags("pgmrouter")
+	f.StringVarP(&endpoint, "endpoint", "e", pgm.DefaultEndpoint, "")
+	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "")
+	f.StringArrayVar(&o.listen, "listen", nil, "")
+	f.StringVar(&o.upstream, "upstream", "", "")
+	f.IntVar(&o.ttl, "ttl", 16, "")
+	f.IntVar(&o.shed, "shed", 0, "")
+	f.IntVar(&o.cache, "cache", 64<<20, "")
+	f.DurationVar(&o.discover, "discover", 30*time.Second, "")
+	f.DurationVar(&o.polls, "polls", 0, "")
+	f.DurationVar(&o.repeat, "nak-rpt-ivl", 0, "")
+	f.DurationVar(&o.data, "nak-rdata-ivl", 0, "")
+	f.DurationVar(&o.eliminate, "nak-elim-ivl", 0, "")
+	f.BoolVar(&o.repairer, "repairer", false, "")
+	f.StringVar(&o.status, "status", "/run/pgmrouter.sock", "")
+	f.StringVar(&o.metrics, "metrics", "", "")
+	f.BoolVar(&o.show, "show", false, "")
+	f.BoolVar(&o.json, "json", false, "")
+	f.BoolVar(&o.version, "version", false, "")
+	f.BoolVarP(&o.help, "help", "h", false, "")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if o.help || o.version || o.show {
+		return &o, nil
+	}
+	var err error
+	if o.endpoint, err = pgm.ParseEndpoint(endpoint); err != nil {
+		return nil, err
+	}
+	switch known := append(slices.Clone(o.interfaces), "all"); {
+	case f.NArg() > 0:
+		return nil, fmt.Errorf("unexpected operand %q", f.Arg(0))
+	case o.repairer && len(o.interfaces) != 1:
+		return nil, errors.New("a repairer has one interface: -i INTERFACE")
+	case !o.repairer && len(o.interfaces) < 2:
+		return nil, errors.New("there must be two interfaces at least: -i INTERFACE -i INTERFACE")
+	case o.upstream != "" && !slices.Contains(o.interfaces, o.upstream):
+		return nil, fmt.Errorf("--upstream %s is none of the interfaces", o.upstream)
+	case o.endpoint.Interface != "":
+		return nil, errors.New("the interfaces are named by -i, not in the endpoint")
+	case o.ttl < 1 || o.ttl > 255:
+		return nil, fmt.Errorf("--ttl %d is not in 1 to 255", o.ttl)
+	case o.shed < 0 || o.discover < 0 || o.polls < 0 || o.repeat < 0 || o.data < 0 || o.eliminate < 0 || o.cache < 1<<16:
+		return nil, errors.New("an interval or number is negative, or the cache below 64 KiB")
+	default:
+		for _, l := range o.listen {
+			if !slices.Contains(known, l) {
+				return nil, fmt.Errorf("--listen %s is none of the interfaces", l)
+			}
+		}
+	}
+	return &o, nil
+}

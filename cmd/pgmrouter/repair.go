@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gopgm/gopgm/internal/netio"
+	"github.com/gopgm/gopgm/pgm/element"
+)
+
+// repair runs a designated local repairer on one interface until ctx is done or something fails.
+func repair(ctx context.Context, o *options, stderr io.Writer) error {
+	r := &router{o: o, asked: make(chan chan *status), arrived: make(chan arrival, 4)}
+	defer r.close()
+	o.listen = []string{"all"} // it listens, and need not ask who else does
+	if err := r.open(ctx, o.interfaces[0]); err != nil {
+		return err
+	}
+	conn := r.links[0].conn
+	engine, err := element.NewRepairer(element.RepairerConfig{
+		Group: o.endpoint.Group, Addr: conn.Local().Addr(), Cache: o.cache, RouterAlert: o.endpoint.Network == "pgm",
+		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+	}, time.Now())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := serveStatus(ctx, o, r.asked); err != nil {
+		return err
+	}
+	r.read(ctx)
+	b := newOut()
+	timer := time.NewTimer(0)
+	var messages []netio.Message
+	send := func(now time.Time) error {
+		b.batch.Reset()
+		engine.PollTransmit(now, b.batch)
+		messages = messages[:0]
+		for i := range b.batch.Messages {
+			messages = append(messages, message(&b.batch.Messages[i]))
+		}
+		for rest := messages; len(rest) > 0; {
+			n, err := conn.WriteBatch(rest)
+			if err == nil {
+				break
+			}
+			if gone := conn.Check(); gone != nil {
+				return gone
+			}
+			rest = rest[n+1:]
+		}
+		return nil
+	}
+	for {
+		now := time.Now()
+		if t := engine.NextTimeout(); !t.IsZero() && !t.After(now) {
+			engine.HandleTimeout(now)
+			if err := send(now); err != nil {
+				return err
+			}
+		}
+		timer.Reset(until(now, engine.NextTimeout(), time.Second))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case reply := <-r.asked:
+			stats, c := engine.Stats(), conn.Stats()
+			reply <- &status{
+				Event: "status", Group: o.endpoint.String(), Repairer: &stats,
+				Links: []linkStatus{{
+					Name: r.links[0].name, Address: conn.Local().Addr(), Listens: true,
+					Sent: c.WriteDatagrams, Heard: c.ReadDatagrams, Failed: c.WriteErrors, Drops: c.Drops,
+				}},
+			}
+		case a := <-r.arrived:
+			if a.err != nil {
+				return fmt.Errorf("%s: %w", r.links[0].name, a.err)
+			}
+			now := time.Now()
+			for i := range a.batch.Datagrams {
+				d := &a.batch.Datagrams[i]
+				_ = engine.HandlePacket(now, element.Arrival{From: d.From, Unicast: !a.batch.Multicast, TTL: d.TTL}, d.Data)
+				if engine.Room() < 2*netio.MaxPayload {
+					if err := send(now); err != nil {
+						return err
+					}
+				}
+			}
+			a.batch.Release()
+			if err := send(now); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gopgm/gopgm/internal/netio"
+	"github.com/gopgm/gopgm/mld"
+	"github.com/gopgm/gopgm/nak"
+	"github.com/gopgm/gopgm/pgm/element"
+	"github.com/gopgm/gopgm/pgm/poll"
+)
+
+// protocol is PGM's number in IP.
+const protocol = 113
+
+// link is an interface of the router.
+type link struct {
+	name    string
+	conn    netio.Conn
+	querier *mld.Querier // nil: someone is always taken to listen
+	listens bool
+	before  netio.Stats // when its load was last measured
+}
+
+// router joins the engine of an element to its links and the clock.
+type router struct {
+	o       *options
+	links   []*link
+	engine  *element.Element
+	way     map[netip.Addr]way
+	asked   chan chan *status
+	arrived chan arrival
+	out     [][]netio.Message
+}
+
+// way is which link leads to a source, as the kernel said at a time.
+type way struct {
+	link int
+	at   time.Time
+}
+
+// arrival is what was read from a link.
+type arrival struct {
+	link  int
+	batch *netio.Batch
+	err   error
+}
+
+// route runs an element, or a repairer, until ctx is done or something fails.
+func route(ctx context.Context, o *options, stderr io.Writer) error {
+	if o.repairer {
+		return repair(ctx, o, stderr)
+	}
+	r := &router{o: o, way: make(map[netip.Addr]way), asked: make(chan chan *status), arrived: make(chan arrival, 4*len(o.interfaces))}
+	defer r.close()
+	for _, name := range o.interfaces {
+		if err := r.open(ctx, name); err != nil {
+			return err
+		}
+	}
+	c := element.Config{
+		Group: o.endpoint.Group, Toward: r.toward, Discover: o.discover, Shed: o.shed, RouterAlert: o.endpoint.Network == "pgm",
+		Repairs: nak.ForwarderConfig{Repeat: o.repeat, Data: o.data, Eliminate: o.eliminate},
+		Poll:    poll.PollerConfig{Period: o.polls}, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+	}
+	for _, l := range r.links {
+		c.Interfaces = append(c.Interfaces, l.conn.Local().Addr())
+	}
+	var err error
+	if r.engine, err = element.New(c, time.Now()); err != nil {
+		return err
+	}
+	r.out = make([][]netio.Message, len(r.links))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := serveStatus(ctx, o, r.asked); err != nil {
+		return err
+	}
+	if b, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); err == nil && strings.TrimSpace(string(b)) == "0" && o.endpoint.Group.Addr().Is4() {
+		fmt.Fprintln(stderr, "pgmrouter: the kernel does not forward unicast: receivers cannot report to sources (sysctl net.ipv4.ip_forward=1)")
+	}
+	r.read(ctx)
+	return r.loop(ctx)
+}
+
+// open opens the sockets of a link, and becomes its querier unless it is told who listens.
+func (r *router) open(ctx context.Context, name string) error {
+	c := netio.Config{Interface: name, Group: r.o.endpoint.Group, Source: r.o.endpoint.Source, Receive: true, TTL: r.o.ttl, NoLoopback: true, Forward: true}
+	if r.o.endpoint.Network == "pgm" {
+		c.Protocol = protocol
+	}
+	conn, err := netio.Open(ctx, c)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	l := &link{name: name, conn: conn}
+	r.links = append(r.links, l)
+	if l.listens = slices.Contains(r.o.listen, name) || slices.Contains(r.o.listen, "all") || name == r.o.upstream; l.listens {
+		return nil
+	}
+	q := mld.RouterConfig{Address: conn.Local().Addr(), MTU: conn.MTU()}
+	if r.o.endpoint.Group.Addr().Is4() {
+		q.Family = mld.IGMP
+	}
+	if l.querier, err = mld.OpenQuerier(conn.Interface(), q); err != nil {
+		return fmt.Errorf("%s: to learn who listens: %w (or say --listen %s)", name, err, name)
+	}
+	return nil
+}
+
+// close closes what open opened.
+func (r *router) close() {
+	for _, l := range r.links {
+		l.conn.Close()
+		if l.querier != nil {
+			l.querier.Close()
+		}
+	}
+}
+
+// batches is how many reads of one socket may wait for the engine.
+const batches = 8
+
+// read starts a goroutine for each socket.
+func (r *router) read(ctx context.Context) {
+	for i, l := range r.links {
+		for _, s := range l.conn.Readers() {
+			pool := netio.NewPool(batches)
+			go func() {
+				for {
+					b, err := pool.Get(ctx.Done())
+					if err != nil {
+						return
+					}
+					err = s.ReadBatch(b)
+					select {
+					case r.arrived <- arrival{i, b, err}:
+					case <-ctx.Done():
+						return
+					}
+					if err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}
+}
+
+// The intervals at which who listens and the load of links are looked at.
+const (
+	memberInterval = 200 * time.Millisecond
+	loadInterval   = 100 * time.Millisecond
+)
+
+// loop is the goroutine that the engine belongs to.
+func (r *router) loop(ctx context.Context) error {
+	b := newOut()
+	timer := time.NewTimer(0)
+	var measured, counted time.Time
+	for {
+		now := time.Now()
+		if now.Sub(counted) >= memberInterval {
+			r.members()
+			counted = now
+		}
+		if now.Sub(measured) >= loadInterval {
+			r.measure(now)
+			measured = now
+		}
+		if t := r.engine.NextTimeout(); !t.IsZero() && !t.After(now) {
+			r.engine.HandleTimeout(now)
+			if err := r.send(now, b); err != nil {
+				return err
+			}
+		}
+		timer.Reset(until(now, r.engine.NextTimeout(), loadInterval))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case reply := <-r.asked:
+			reply <- r.status()
+		case a := <-r.arrived:
+			if err := r.take(a, b); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// until returns how long to wait for t, at most limit.
+func until(now, t time.Time, limit time.Duration) time.Duration {
+	if t.IsZero() {
+		return limit
+	}
+	return max(min(t.Sub(now), limit), 0)
+}
+
+// take hands what was read to the engine, and sends what comes of it.
+func (r *router) take(a arrival, b *out) error {
+	if a.err != nil {
+		return fmt.Errorf("%s: %w", r.links[a.link].name, a.err)
+	}
+	now := time.Now()
+	for i := range a.batch.Datagrams {
+		d := &a.batch.Datagrams[i]
+		arrival := element.Arrival{Interface: a.link, From: d.From, Unicast: !a.batch.Multicast, TTL: d.TTL}
+		_ = r.engine.HandlePacket(now, arrival, d.Data) // it is counted
+		if r.engine.Room() < 2*netio.MaxPayload {
+			if err := r.send(now, b); err != nil {
+				return err
+			}
+		}
+	}
+	a.batch.Release()
+	return r.send(now, b)
+}
+
+// send sends what the engine wants sent. What an interface does not take is lost, as on the wire; that it is gone is an error.
+func (r *router) send(now time.Time, b *out) error {
+	b.batch.Reset()
+	r.engine.PollTransmit(now, b.batch)
+	for i := range r.out {
+		r.out[i] = r.out[i][:0]
+	}
+	for i := range b.batch.Messages {
+		m := &b.batch.Messages[i]
+		for l := range r.out {
+			if m.Route.Interfaces&(1<<l) != 0 {
+				r.out[l] = append(r.out[l], message(m))
+			}
+		}
+	}
+	for l, messages := range r.out {
+		for len(messages) > 0 {
+			n, err := r.links[l].conn.WriteBatch(messages)
+			if err == nil {
+				break
+			}
+			if gone := r.links[l].conn.Check(); gone != nil {
+				return fmt.Errorf("%s: %w", r.links[l].name, gone)
+			}
+			messages = messages[n+1:]
+		}
+	}
+	return nil
+}
+
+// members tells the engine who listens. Upstream, nobody does whom it would forward to by that.
+func (r *router) members() {
+	group := r.o.endpoint.Group.Addr().WithZone("")
+	for i, l := range r.links {
+		listens := l.listens
+		if l.querier != nil {
+			for _, s := range l.querier.Status() {
+				if f, ok := s.Groups[group]; ok && !f.Empty() {
+					listens = true
+				}
+			}
+		}
+		r.engine.Listen(i, listens)
+	}
+}
+
+// measure tells the engine what the links dropped.
+func (r *router) measure(now time.Time) {
+	for i, l := range r.links {
+		s := l.conn.Stats()
+		dropped := s.WriteErrors - l.before.WriteErrors
+		r.engine.Loaded(now, i, s.WriteDatagrams-l.before.WriteDatagrams+dropped, dropped)
+		l.before = s
+	}
+}
+
+// wayAge is for how long an answer of the routing table is believed; ways is for how many sources at once.
+const (
+	wayAge = 5 * time.Second
+	ways   = 4096
+)
+
+// toward returns the link that leads to a source: what the kernel would send to it from.
+func (r *router) toward(source netip.Addr) int {
+	if r.o.upstream != "" {
+		return slices.Index(r.o.interfaces, r.o.upstream)
+	}
+	now := time.Now()
+	if w, ok := r.way[source]; ok && now.Sub(w.at) < wayAge {
+		return w.link
+	}
+	if len(r.way) >= ways {
+		clear(r.way)
+	}
+	w := way{link: -1, at: now}
+	if c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 9))); err == nil { // nothing is sent
+		if local, ok := c.LocalAddr().(*net.UDPAddr); ok {
+			for i, l := range r.links {
+				if addrs, err := l.conn.Interface().Addrs(); err == nil && slices.ContainsFunc(addrs, func(a net.Addr) bool {
+					n, ok := a.(*net.IPNet)
+					return ok && n.IP.Equal(local.IP)
+				}) {
+					w.link = i
+				}
+			}
+		}
+		c.Close()
+	}
+	r.way[source] = w
+	return w.link
+}

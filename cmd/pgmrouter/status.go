@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/gopgm/gopgm/pgm/element"
+)
+
+// status is what --show prints, and the metrics are made of.
+type status struct {
+	Event    string                 `json:"event"` // "status"
+	Group    string                 `json:"group"`
+	Links    []linkStatus           `json:"links"`
+	Sessions []sessionStatus        `json:"sessions"`
+	Element  *element.Stats         `json:"element,omitempty"`
+	Repairer *element.RepairerStats `json:"repairer,omitempty"`
+}
+
+type linkStatus struct {
+	Name    string     `json:"name"`
+	Address netip.Addr `json:"address"`
+	Listens bool       `json:"listens"`
+	Querier string     `json:"querier,omitempty"`
+	Sent    uint64     `json:"sent"` // datagrams
+	Heard   uint64     `json:"heard"`
+	Failed  uint64     `json:"failed"` // system calls to send
+	Drops   uint64     `json:"drops"`  // datagrams that the kernel dropped before we read them
+}
+
+type sessionStatus struct {
+	TSI       string       `json:"tsi"`
+	Source    netip.Addr   `json:"source"`
+	Link      string       `json:"link"`
+	Upstream  netip.Addr   `json:"upstream"`
+	Lead      uint32       `json:"lead"`
+	Repairs   int          `json:"repairs"`
+	Repairers []netip.Addr `json:"repairers,omitempty"`
+}
+
+// status returns what the router knows. It is called by the goroutine that the engine belongs to.
+func (r *router) status() *status {
+	stats := r.engine.Stats()
+	s := &status{Event: "status", Group: r.o.endpoint.String(), Element: &stats}
+	group := r.o.endpoint.Group.Addr().WithZone("")
+	for _, l := range r.links {
+		c := l.conn.Stats()
+		v := linkStatus{
+			Name: l.name, Address: l.conn.Local().Addr(), Listens: l.listens,
+			Sent: c.WriteDatagrams, Heard: c.ReadDatagrams, Failed: c.WriteErrors, Drops: c.Drops,
+		}
+		if l.querier != nil {
+			for _, q := range l.querier.Status() {
+				v.Querier = q.Querier.String()
+				if f, ok := q.Groups[group]; ok && !f.Empty() {
+					v.Listens = true
+				}
+			}
+		}
+		s.Links = append(s.Links, v)
+	}
+	for _, p := range r.engine.Sessions() {
+		s.Sessions = append(s.Sessions, sessionStatus{
+			TSI: p.TSI.String(), Source: p.Source, Link: r.links[p.Interface].name, Upstream: p.Upstream, Lead: uint32(p.Lead),
+			Repairs: p.Repairs, Repairers: p.Repairers,
+		})
+	}
+	return s
+}
+
+// ask gets a status from the goroutine that has it.
+func ask(ctx context.Context, asked chan<- chan *status) (*status, bool) {
+	reply := make(chan *status, 1)
+	select {
+	case asked <- reply:
+	case <-ctx.Done():
+		return nil, false
+	}
+	select {
+	case s := <-reply:
+		return s, true
+	case <-ctx.Done():
+		return nil, false
+	}
+}
+
+// serveStatus answers on the status socket and serves metrics, as far as they are wanted, until ctx is done.
+func serveStatus(ctx context.Context, o *options, asked chan<- chan *status) error {
+	if o.status != "" {
+		if c, err := net.Dial("unix", o.status); err == nil {
+			c.Close()
+			return fmt.Errorf("another pgmrouter has the status socket %s: name another one with --status", o.status)
+		}
+		_ = os.Remove(o.status) // of one that was killed
+		l, err := net.Listen("unix", o.status)
+		if err != nil {
+			return fmt.Errorf("status socket: %w (name another one with --status, or none: --status '')", err)
+		}
+		context.AfterFunc(ctx, func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if errors.Is(err, net.ErrClosed) {
+					return
+				}
+				if err != nil {
+					continue
+				}
+				c.SetDeadline(time.Now().Add(5 * time.Second))
+				if s, ok := ask(ctx, asked); ok {
+					_ = json.NewEncoder(c).Encode(s)
+				}
+				c.Close()
+			}
+		}()
+	}
+	if o.metrics == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", o.metrics)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/metrics", func(w http.ResponseWriter, q *http.Request) {
+		s, ok := ask(q.Context(), asked)
+		if !ok {
+			http.Error(w, "the router is busy", http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		writeMetrics(w, s)
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { srv.Close() })
+	go srv.Serve(l)
+	return nil
+}
+
+// show prints what the running router knows.
+func show(o *options, w io.Writer) error {
+	c, err := net.Dial("unix", o.status)
+	if err != nil {
+		return fmt.Errorf("no pgmrouter answers: %w", err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	if o.json {
+		_, err := io.Copy(w, c)
+		return err
+	}
+	var s status
+	if err := json.NewDecoder(c).Decode(&s); err != nil {
+		return fmt.Errorf("what pgmrouter says makes no sense: %w", err)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s\n\nlink\taddress\tlistens\tquerier\tsent\theard\tdrops\n", s.Group)
+	for _, l := range s.Links {
+		fmt.Fprintf(t, "%s\t%v\t%v\t%s\t%d\t%d\t%d\n", l.Name, l.Address, l.Listens, l.Querier, l.Sent, l.Heard, l.Drops)
+	}
+	fmt.Fprintf(t, "\nsession\tsource\tlink\tupstream\tlead\trepairs\trepairers\n")
+	for _, p := range s.Sessions {
+		fmt.Fprintf(t, "%s\t%v\t%s\t%v\t%d\t%d\t%v\n", p.TSI, p.Source, p.Link, p.Upstream, p.Lead, p.Repairs, p.Repairers)
+	}
+	if e := s.Element; e != nil {
+		fmt.Fprintf(t, "\nNAKs\t%d heard, %d forwarded, %d repeated, %d eliminated\n", e.NAKs, e.Forwarded, e.Repeated, e.Eliminated)
+		fmt.Fprintf(t, "NCFs\t%d sent, %d heard\n", e.NCFs, e.HeardNCFs)
+		fmt.Fprintf(t, "forwarded\t%d ODATA, %d RDATA, %d SPMs\n", e.ODATA, e.RDATA, e.SPMs)
+		fmt.Fprintf(t, "refused\t%+v\n", e.Bad)
+	}
+	if e := s.Repairer; e != nil {
+		fmt.Fprintf(t, "\nrepairs\t%+v\n", *e)
+	}
+	return t.Flush()
+}
