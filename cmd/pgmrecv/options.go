@@ -68,8 +68,8 @@ const usage = `Usage: pgmrecv [flags]                receive files into the curr
 Exit status: 0 all received; 1 failure; 2 usage; 3 data lost beyond repair;
 4 session reset by the sender; 130 interrupted. With -r, 1 is also for a
 capture that cannot be read to its end or has no PGM, and, with --check, for
-one that shows a MUST or RULE broken; a session that the capture has only in part
-is no failure of its own, but for files.
+one that shows a MUST or a RULE broken; a session that the capture has only
+in part is no failure of its own, but for files.
 `
 
 // options are the command line of pgmrecv.
