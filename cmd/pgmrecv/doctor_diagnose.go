@@ -170,7 +170,7 @@ func diagnoseHost(o *observation, say func(level, string, string, ...any)) {
 			"the kernel dropped %s because the socket's buffer was full", packets(o.drops))
 	}
 	if o.checksums > 0 {
-		say(problem, "look for a network card or tunnel that damages packets: ethtool -K IFACE rx off tx off tells whether it is its offload; or another protocol uses the port",
+		say(problem, fmt.Sprintf("look for a network card or tunnel that damages packets (ethtool -K %s rx off tx off tells whether it is an offload), or for another protocol on the port", o.iface),
 			"%s of %s had a wrong PGM checksum", count(o.checksums), packets(o.socket))
 	}
 	if o.malformed > 0 {
