@@ -100,7 +100,10 @@ func (s *Session) detect(now time.Time) {
 	}
 	if p := s.parity; p != nil && p.params.Proactive && !p.params.OnDemand && !p.idle {
 		// What parity may still bring unasked is not asked for [11.5-02].
-		if end = p.k.Group(end); !s.cursor.Before(end) {
+		if limit := p.k.Group(s.lead); limit.Before(end) {
+			end = limit
+		}
+		if !s.cursor.Before(end) {
 			return
 		}
 	}

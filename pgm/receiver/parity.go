@@ -161,15 +161,20 @@ func (s *Session) handleParity(now time.Time, h *packet.Header, d *packet.Data) 
 		return nil
 	}
 	last := q.Group + packet.SQN(q.Size) - 1
-	if last-s.have.Trail() >= packet.SQN(s.have.Max()) {
+	if !last.Before(s.have.Trail()) && last-s.have.Trail() >= packet.SQN(s.have.Max()) {
 		s.stats.Outside++
 		return nil
 	}
-	if q.Size < int(p.k) {
-		s.learnSize(now, last, q.Size)
+	_, known := p.groups.Short(last)
+	verdict := p.groups.Parity(&q)
+	if _, short := p.groups.Short(last); short && !known {
+		p.short = append(p.short, shortGroup{q.Group, q.Size})
+		s.passOver()
 	}
-	s.sent(now, last)
-	if p.groups.Parity(&q) == fec.Decodable {
+	if verdict != fec.Rejected {
+		s.sent(now, last)
+	}
+	if verdict == fec.Decodable {
 		p.recovery.Received(now, q.Group)
 	}
 	s.decode(now)
@@ -379,7 +384,11 @@ func (s *Session) detectGroup(now time.Time, n, end packet.SQN) (more bool) {
 		s.cursor = p.k.Next(tg)
 		return true
 	}
-	if end.Before(next) {
+	wait := s.lead.Before(next - 1)
+	if !wait && end.Before(next) { // what is missing behind end may yet come
+		_, wait = s.have.NextMissing(end, next-1)
+	}
+	if wait {
 		// "In the absence of data (detected from SPMs bearing SPM_LEAD equal to RXW_LEAD) on non-transmission-group boundaries, receivers MAY
 		// resort to selective NAKs for any missing packets in that partial transmission group" (RFC 3208 §11.5).
 		for ok := p.idle; ok && s.recovery.Lost(now, n); {
