@@ -13,7 +13,7 @@ import (
 
 // repair runs a designated local repairer on one interface until ctx is done or something fails.
 func repair(ctx context.Context, o *options, stderr io.Writer) error {
-	r := &router{o: o, asked: make(chan chan *status), arrived: make(chan arrival, 4)}
+	r := newRouter(o)
 	defer r.close()
 	o.listen = []string{"all"} // it listens, and need not ask who else does
 	if err := r.open(ctx, o.interfaces[0]); err != nil {

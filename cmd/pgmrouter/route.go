@@ -26,8 +26,9 @@ const protocol = 113
 type link struct {
 	name    string
 	conn    netio.Conn
-	querier *mld.Querier // nil: someone is always taken to listen
+	always  bool // someone is always taken to listen
 	listens bool
+	querier netip.Addr
 	before  netio.Stats // when its load was last measured
 }
 
@@ -35,6 +36,7 @@ type link struct {
 type router struct {
 	o       *options
 	links   []*link
+	members members
 	engine  *element.Element
 	way     map[netip.Addr]way
 	asked   chan chan *status
@@ -60,7 +62,7 @@ func route(ctx context.Context, o *options, stderr io.Writer) error {
 	if o.repairer {
 		return repair(ctx, o, stderr)
 	}
-	r := &router{o: o, way: make(map[netip.Addr]way), asked: make(chan chan *status), arrived: make(chan arrival, 4*len(o.interfaces))}
+	r := newRouter(o)
 	defer r.close()
 	for _, name := range o.interfaces {
 		if err := r.open(ctx, name); err != nil {
@@ -88,8 +90,16 @@ func route(ctx context.Context, o *options, stderr io.Writer) error {
 	if b, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); err == nil && strings.TrimSpace(string(b)) == "0" && o.endpoint.Group.Addr().Is4() {
 		fmt.Fprintln(stderr, "pgmrouter: the kernel does not forward unicast: receivers cannot report to sources (sysctl net.ipv4.ip_forward=1)")
 	}
+	r.members.run(ctx)
 	r.read(ctx)
 	return r.loop(ctx)
+}
+
+func newRouter(o *options) *router {
+	return &router{
+		o: o, way: make(map[netip.Addr]way), asked: make(chan chan *status), arrived: make(chan arrival, 4*len(o.interfaces)),
+		members: members{loop: mld.NewLoop(), routers: make(map[*link]*mld.Router), ended: make(chan error, 1)},
+	}
 }
 
 // open opens the sockets of a link, and becomes its querier unless it is told who listens.
@@ -104,14 +114,11 @@ func (r *router) open(ctx context.Context, name string) error {
 	}
 	l := &link{name: name, conn: conn}
 	r.links = append(r.links, l)
-	if l.listens = slices.Contains(r.o.listen, name) || slices.Contains(r.o.listen, "all") || name == r.o.upstream; l.listens {
+	l.always = slices.Contains(r.o.listen, name) || slices.Contains(r.o.listen, "all") || name == r.o.upstream
+	if l.listens = l.always; l.always {
 		return nil
 	}
-	q := mld.RouterConfig{Address: conn.Local().Addr(), MTU: conn.MTU()}
-	if r.o.endpoint.Group.Addr().Is4() {
-		q.Family = mld.IGMP
-	}
-	if l.querier, err = mld.OpenQuerier(conn.Interface(), q); err != nil {
+	if err := r.members.ask(l, r.o.endpoint.Group.Addr()); err != nil {
 		return fmt.Errorf("%s: to learn who listens: %w (or say --listen %s)", name, err, name)
 	}
 	return nil
@@ -121,10 +128,8 @@ func (r *router) open(ctx context.Context, name string) error {
 func (r *router) close() {
 	for _, l := range r.links {
 		l.conn.Close()
-		if l.querier != nil {
-			l.querier.Close()
-		}
 	}
+	r.members.close()
 }
 
 // batches is how many reads of one socket may wait for the engine.
@@ -170,7 +175,7 @@ func (r *router) loop(ctx context.Context) error {
 	for {
 		now := time.Now()
 		if now.Sub(counted) >= memberInterval {
-			r.members()
+			r.listen()
 			counted = now
 		}
 		if now.Sub(measured) >= loadInterval {
@@ -188,6 +193,11 @@ func (r *router) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
+		case err := <-r.members.ended:
+			if ctx.Err() == nil {
+				return fmt.Errorf("learning who listens has ended: %w", err)
+			}
+			return nil
 		case reply := <-r.asked:
 			reply <- r.status()
 		case a := <-r.arrived:
@@ -256,19 +266,13 @@ func (r *router) send(now time.Time, b *out) error {
 	return nil
 }
 
-// members tells the engine who listens. Upstream, nobody does whom it would forward to by that.
-func (r *router) members() {
-	group := r.o.endpoint.Group.Addr().WithZone("")
+// listen tells the engine who listens. The router itself has joined everywhere, which it does not hear itself report.
+func (r *router) listen() {
+	r.members.look(r.o.endpoint.Group.Addr().WithZone(""), func(l *link, listens bool, querier netip.Addr) {
+		l.listens, l.querier = listens, querier
+	})
 	for i, l := range r.links {
-		listens := l.listens
-		if l.querier != nil {
-			for _, s := range l.querier.Status() {
-				if f, ok := s.Groups[group]; ok && !f.Empty() {
-					listens = true
-				}
-			}
-		}
-		r.engine.Listen(i, listens)
+		r.engine.Listen(i, l.listens)
 	}
 }
 

@@ -51,20 +51,14 @@ type sessionStatus struct {
 func (r *router) status() *status {
 	stats := r.engine.Stats()
 	s := &status{Event: "status", Group: r.o.endpoint.String(), Element: &stats}
-	group := r.o.endpoint.Group.Addr().WithZone("")
 	for _, l := range r.links {
 		c := l.conn.Stats()
 		v := linkStatus{
 			Name: l.name, Address: l.conn.Local().Addr(), Listens: l.listens,
 			Sent: c.WriteDatagrams, Heard: c.ReadDatagrams, Failed: c.WriteErrors, Drops: c.Drops,
 		}
-		if l.querier != nil {
-			for _, q := range l.querier.Status() {
-				v.Querier = q.Querier.String()
-				if f, ok := q.Groups[group]; ok && !f.Empty() {
-					v.Listens = true
-				}
-			}
+		if l.querier.IsValid() {
+			v.Querier = l.querier.String()
 		}
 		s.Links = append(s.Links, v)
 	}
