@@ -384,7 +384,8 @@ func (s *Session) detectGroup(now time.Time, n, end packet.SQN) (more bool) {
 		s.cursor = p.k.Next(tg)
 		return true
 	}
-	wait := s.lead.Before(next - 1)
+	// With pro-active parity, the group is over when data of a later one comes: what parity may still bring unasked is not asked for.
+	wait := s.lead.Before(next-1) || p.params.Proactive && !p.idle && s.lead.Before(p.k.Next(tg))
 	if !wait && end.Before(next) { // what is missing behind end may yet come
 		_, wait = s.have.NextMissing(end, next-1)
 	}
