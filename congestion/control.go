@@ -33,7 +33,8 @@ func (a *Auto) control(now time.Time, e *entry, s *sample) {
 		a.rate = a.spread()
 		if s.rate > 0 { // the clock of TCP's ACKs: no more leaves than a little beyond what arrives
 			a.measured = max(0.9*a.measured, s.rate/(1-min(e.loss, 0.5)))
-			a.rate = min(a.rate, (1+mostGrowth)*a.measured)
+			// Of what is allowed, not all need have been data: that is not missing from what arrived.
+			a.rate = min(a.rate, (1+mostGrowth)*a.measured+max(s.probe.rate-a.offered(s.probe), 0))
 		}
 	}
 	if int32(s.probe.number-a.round) >= 0 && (a.phase != starting || s.probe.packets-a.roundFrom >= 2*leastPackets) {
