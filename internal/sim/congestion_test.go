@@ -34,8 +34,8 @@ func alone(packets int) time.Duration {
 // A source that is told nothing fills a bottleneck, with and without random loss behind it, and loses little by its own doing.
 func TestAutoFillsABottleneck(t *testing.T) {
 	for _, loss := range []float64{0, 0.01, 0.05} {
-		Seeds(t, 2, func(t *testing.T, rng *rand.Rand) {
-			const packets = 60_000
+		Seeds(t, 1, func(t *testing.T, rng *rand.Rand) {
+			const packets = 30_000
 			x := newTrial(t, rng)
 			x.talk(Root, &Link{}, auto(packets))
 			at := x.behindNeck()
@@ -70,8 +70,8 @@ func TestAutoKeepsItsCeiling(t *testing.T) {
 
 // The acker vanishes: another is elected, and the session goes on at the rate that it had.
 func TestAckerVanishes(t *testing.T) {
-	Seeds(t, 3, func(t *testing.T, rng *rand.Rand) {
-		const packets = 40_000
+	Seeds(t, 1, func(t *testing.T, rng *rand.Rand) {
+		const packets = 25_000
 		x := newTrial(t, rng)
 		k := x.talk(Root, &Link{}, auto(packets))
 		at := x.behindNeck()
@@ -111,10 +111,10 @@ func TestPGMCCCompletes(t *testing.T) {
 	})
 }
 
-// Two receivers get what they would without a third one that is ten times slower; and that one gets everything too, later.
+// Two receivers get what they would without a third one that is four times slower; and that one gets everything too, later.
 func TestSlowReceiverIsDemoted(t *testing.T) {
-	Seeds(t, 2, func(t *testing.T, rng *rand.Rand) {
-		const packets = 120_000
+	Seeds(t, 1, func(t *testing.T, rng *rand.Rand) {
+		const packets = 15_000
 		c := auto(packets)
 		c.source.Slow = source.Demote
 		var behind []bool
@@ -127,7 +127,7 @@ func TestSlowReceiverIsDemoted(t *testing.T) {
 			x.listen(at, &Link{}, &Link{}, hear{unordered: true})
 		}
 		patient := receiver.Config{Recovery: nak.RecoveryConfig{NCFRetries: -1, DataRetries: -1}} // as those of files are
-		slow := x.listen(at, &Link{Rate: neck / 10, Queue: neck / 100}, &Link{}, hear{unordered: true, receiver: patient})
+		slow := x.listen(at, &Link{Rate: neck / 4, Queue: neck / 100}, &Link{}, hear{unordered: true, receiver: patient})
 		others := time.Duration(0)
 		x.net.Observe = func(observe func(Event)) func(Event) {
 			return func(e Event) {
@@ -138,8 +138,7 @@ func TestSlowReceiverIsDemoted(t *testing.T) {
 			}
 		}(x.net.Observe)
 		x.run(10 * time.Minute)
-		t.Log(others, x.net.Elapsed(), k.Stats().Control, k.Stats().RDATA, x.net.Tally().Count(Sent, packet.TypeNAK))
-		if most := alone(packets)*11/10 + 3*time.Second; others > most {
+		if most := alone(packets)*11/10 + time.Second; others > most {
 			t.Errorf("the others had everything after %v, want %v at most", others, most)
 		}
 		if !slow.done() {
@@ -172,7 +171,7 @@ func TestSlowReceiverIsShed(t *testing.T) {
 		x.listen(at, &Link{Rate: neck / 10, Queue: neck / 100}, &Link{}, hear{unordered: true, lossy: true, ends: func(*witness, receiver.End) bool { return true }})
 		x.pending-- // the others' are awaited
 		x.run(time.Minute)
-		if got, most := x.net.Elapsed(), alone(packets)*11/10+3*time.Second; got > most {
+		if got, most := x.net.Elapsed(), alone(packets)*11/10+time.Second; got > most {
 			t.Errorf("the others had everything after %v, want %v at most", got, most)
 		}
 		if s := k.Stats().Control.Slow; s.Behind != 1 || s.Ignored == 0 {
@@ -214,7 +213,7 @@ func forged(rng *rand.Rand, tsi packet.TSI, who netip.Addr, stamp uint32) []byte
 // the newest probe too. While it does, the source sends on, at its floor at least and below its ceiling; when it stops, the
 // source is back at its rate within seconds.
 func TestForgedACKs(t *testing.T) {
-	Seeds(t, 3, func(t *testing.T, rng *rand.Rand) {
+	Seeds(t, 1, func(t *testing.T, rng *rand.Rand) {
 		const packets = 60_000
 		x := newTrial(t, rng)
 		k := x.talk(Root, &Link{}, auto(packets))
