@@ -199,6 +199,11 @@ func (g *Group) Stats() Stats {
 	return g.m.Stats()
 }
 
+// SessionStats returns the counters of the PGM session beneath: of this member's source, and of the receiver of all others.
+func (g *Group) SessionStats() (pgm.SenderStats, pgm.ReceiverStats) {
+	return g.sender.Stats(), g.receiver.Stats()
+}
+
 // Send sends a message to all members, this one included, which receive it as a Message. It waits while the group agrees on a view, or is
 // too far behind, until ctx is done. When it returns without an error the message is on its way: every member that stays will receive
 // it, this one too. p may be used again.

@@ -44,6 +44,9 @@ type figures struct {
 	P50     int     `json:"p50_us,omitempty"`
 	P99     int     `json:"p99_us,omitempty"`
 	Longest int     `json:"max_us,omitempty"`
+	Batches uint64  `json:"batches"`
+	Drops   uint64  `json:"drops"`   // datagrams that the sockets had no room for
+	Repairs uint64  `json:"repairs"` // packets that came as repairs
 }
 
 const (
@@ -145,6 +148,8 @@ func member(ctx context.Context, l load, out io.Writer) error {
 	if slices.Sort(lat); len(lat) > 0 {
 		f.P50, f.P99, f.Longest = lat[len(lat)/2], lat[len(lat)*99/100], lat[len(lat)-1]
 	}
+	_, rs := g.SessionStats()
+	f.Batches, f.Drops, f.Repairs = g.Stats().Batches, rs.Socket.Drops, rs.RDATA
 	var ru syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err == nil {
 		f.CPU = time.Duration(ru.Utime.Nano() + ru.Stime.Nano()).Seconds()
