@@ -36,6 +36,9 @@ type Config struct {
 	// of none [9.5.3.1-02]; zero: it does not look.
 	Discover time.Duration
 
+	// Recent is how many repairs are kept for NAKs that come just after them; default 1024, of 1500 octets at most each; negative: none.
+	Recent int
+
 	MaxSessions int           // sessions at once; default 256. Others are switched as by a router that knows no PGM
 	Expiry      time.Duration // silence after which a session is forgotten; default 2 min
 	NCFRate     int           // NCFs a second on one interface; default 20,000
@@ -50,6 +53,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.MaxSessions == 0 {
 		c.MaxSessions = 256
+	}
+	if c.Recent == 0 {
+		c.Recent = 1024
 	}
 	if c.Expiry == 0 {
 		c.Expiry = 2 * time.Minute
@@ -89,7 +95,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("element: %d interfaces; there must be 2 to %d", len(c.Interfaces), MaxInterfaces)
 	case !c.Repairs.Valid():
 		return errors.New("element: NAK_ELIM_IVL must be a quarter of NAK_RDATA_IVL at most, and no interval or limit negative")
-	case c.MaxSessions < 0 || c.Expiry < 0 || c.NCFRate < 0 || c.NAKRate < 0 || c.Shed < 0 || c.Discover < 0:
+	case c.MaxSessions < 0 || c.Expiry < 0 || c.NCFRate < 0 || c.NAKRate < 0 || c.Shed < 0 || c.Discover < 0 || c.Recent > 1<<20:
 		return errors.New("element: a limit or interval is negative")
 	}
 	for i, a := range c.Interfaces {

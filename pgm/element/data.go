@@ -99,6 +99,9 @@ func (e *Element) handleRDATA(now time.Time, a Arrival, h *packet.Header, body, 
 	}
 	if e.emit(p, s.source, to, ttl) {
 		e.stats.RDATA++
+		if !k.Parity {
+			e.recent.keep(now, s, k.SQN, p, to, ttl)
+		}
 	}
 	return nil
 }

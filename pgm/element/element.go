@@ -36,6 +36,7 @@ type Element struct {
 	last      *session // of the latest packet: consecutive packets mostly are of one session
 	ports     []port
 	children  [childSlots]child
+	recent    recent
 	node      uint32 // RAND_NODE_ID
 	out       packet.Batch
 	now       time.Time // of the last call that said what time it is
@@ -44,6 +45,7 @@ type Element struct {
 	list    [nak.MaxList]packet.SQN
 	keys    [1 + nak.MaxList]nak.Key
 	scratch [maxPacket]byte
+	reduced [512]byte
 	stats   Stats
 }
 
@@ -71,6 +73,7 @@ func New(c Config, now time.Time) (*Element, error) {
 		ports: make([]port, len(c.Interfaces)), out: *packet.NewBatch(outSize),
 	}
 	e.out.RouterAlert = c.RouterAlert
+	e.recent = newRecent(c.Recent, c.Repairs)
 	for i := range e.ports {
 		e.ports[i].ncfs = congestion.NewTokenBucket(c.NCFRate, max(c.NCFRate/16, 64))
 		e.addrs = append(e.addrs, nla(c.Interfaces[i]))

@@ -82,6 +82,17 @@ func (e *Element) handleNAK(now time.Time, a Arrival, h *packet.Header, body, p 
 		return nil
 	}
 	e.stats.NAKs++
+	failed := e.tuner(s, a.Interface).Heard(now, e.nak.SQN, e.nak.List)
+	if failed {
+		e.stats.Failures++
+	}
+	rest, left := e.echoes(now, s, a, h, p)
+	if !left {
+		return nil
+	}
+	if keys = e.asked(); len(rest) != len(p) {
+		p, opts = rest, nil
+	}
 	confirm, forward, full := false, false, 0
 	for _, k := range keys {
 		r := s.repairs.Heard(now, k, a.Interface, count)
@@ -101,10 +112,6 @@ func (e *Element) handleNAK(now time.Time, a Arrival, h *packet.Header, body, p 
 		return nil // without repair state, nobody must believe that it is asked for
 	case full > 0: // what there was room for is forwarded with it; the rest is not confirmed in vain for long
 		e.stats.Full++
-	}
-	failed := e.tuner(s, a.Interface).Heard(now, e.nak.SQN, e.nak.List)
-	if failed {
-		e.stats.Failures++
 	}
 	if confirm {
 		e.confirm(now, s, a, h, count)
@@ -141,12 +148,17 @@ func (e *Element) confirm(now time.Time, s *session, a Arrival, h *packet.Header
 		e.stats.NCFsHeld++
 		return
 	}
-	out := packet.Downstream(packet.TypeNCF, s.tsi, h.DataDestPort())
 	n := e.nak
 	if h.Options&packet.FlagParity != 0 {
-		out.Options |= packet.FlagParity
 		n.SQN = s.group.Request(e.keys[0].SQN, count) // [11.6-03]
 	}
+	e.ncf(now, s, a, h, n)
+}
+
+// ncf sends n as an NCF for the NAK with the header h.
+func (e *Element) ncf(now time.Time, s *session, a Arrival, h *packet.Header, n nak.Packet) {
+	out := packet.Downstream(packet.TypeNCF, s.tsi, h.DataDestPort())
+	out.Options = h.Options & packet.FlagParity
 	var extra [poll.IntervalLen + 4 + 20]byte
 	n.Extra = extra[:0]
 	if v, ok := s.advert(now, a.Interface); ok {

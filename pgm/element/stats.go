@@ -28,6 +28,7 @@ type Stats struct {
 	NCFs               uint64 // sent
 	NCFsHeld           uint64 // not sent: the rate was spent
 	HeardNCFs          uint64
+	Echoes             uint64 // repairs sent again, from those that passed last
 	Forwarded          uint64 // NAKs that were sent on
 	Repeated           uint64 // NAKs sent again for want of an NCF
 	Eliminated         uint64 // NAKs and NNAKs that were not
