@@ -109,6 +109,9 @@ func (m *Member) HandleTimeout(now time.Time) {
 	if m.over {
 		return
 	}
+	if t := m.pending; t != nil && t.taken > 0 && m.t-t.answeredAt > 5*retry {
+		m.answerState()
+	}
 	m.lead(now)
 	if m.frozen && (m.offered != nil || m.decided != nil) {
 		m.complete()

@@ -24,6 +24,7 @@ type taking struct {
 	from                  ID
 	since                 uint64
 	came, taken, answered uint64
+	answeredAt            time.Duration
 	spoiled               bool    // a piece was lost: the next view begins it again
 	held                  []piece // came while the view is being changed: it may be of no use
 }
@@ -196,10 +197,15 @@ func (m *Member) tookState(e *Event) {
 	if t == nil || t.since != e.Number || t.from != e.From {
 		return
 	}
-	if t.taken += uint64(len(e.State)); t.taken-t.answered < uint64(m.c.StateWindow)/4 {
-		return
+	if t.taken += uint64(len(e.State)); t.taken-t.answered >= uint64(m.c.StateWindow)/4 {
+		m.answerState()
 	}
-	t.answered = t.taken
+}
+
+// answerState tells the giver how much was taken. It is said again from time to time: the giver may have lost it.
+func (m *Member) answerState() {
+	t := m.pending
+	t.answered, t.answeredAt = t.taken, m.t
 	m.say(kindStateAck, func(b []byte) []byte {
 		b = binary.BigEndian.AppendUint64(b, uint64(t.from))
 		return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, t.since), t.taken)
