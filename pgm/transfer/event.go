@@ -29,6 +29,11 @@ const (
 	Waiting
 	// Done: the session is over. Objects, Bytes, Duration, Rate, Lost, Repaired; Err if it did not come to its end.
 	Done
+	// Shed, Demoted: a receiver held up the others, and is waited for no more, or has the rest when they have everything. Peer, its
+	// address; Missing, the names of those there. Readmitted: a demoted one counts again.
+	Shed
+	Demoted
+	Readmitted
 	// Listening: the receiver has joined the group and can write to its destination.
 	Listening
 )
@@ -36,7 +41,7 @@ const (
 // String returns the kind in lower case, as reports for machines write it.
 func (k Kind) String() string {
 	names := [...]string{Began: "began", Progress: "progress", Complete: "complete", Refused: "refused", Failed: "failed",
-		Receipt: "receipt", NoReceiver: "no-receiver", Waiting: "waiting", Done: "done", Listening: "listening"}
+		Receipt: "receipt", NoReceiver: "no-receiver", Waiting: "waiting", Done: "done", Shed: "shed", Demoted: "demoted", Readmitted: "readmitted", Listening: "listening"}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]
 	}
@@ -48,7 +53,7 @@ type Event struct {
 	Kind    Kind
 	Time    time.Time
 	Session string // the TSI
-	Peer    string // receiver: the address of the source
+	Peer    string // receiver: the address of the source; Shed, Demoted, Readmitted: that of the receiver
 
 	Name   string   // of the object, a slash path
 	Dir    bool     // the object is a directory
@@ -72,6 +77,7 @@ type Event struct {
 	Expected  int              // sender: that must
 	Missing   []string         // sender: who is waited for
 	Receiver  *ReceiverSummary // Receipt
+	Flow      Flow             // sender, Progress
 
 	Err error
 }

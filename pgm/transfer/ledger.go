@@ -19,7 +19,8 @@ type ledger struct {
 
 	mu        sync.Mutex
 	receivers map[uint64]*entry
-	spoken    time.Time // when one was heard last
+	dropped   []netip.Addr // that are waited for no more
+	spoken    time.Time    // when one was heard last
 }
 
 // entry is one receiver.
@@ -77,7 +78,7 @@ func address(a netip.AddrPort) string {
 func (l *ledger) summary(e *entry) ReceiverSummary {
 	r := ReceiverSummary{
 		Name: e.Name, Addr: address(e.addr), Finished: e.Finished, Objects: int(e.Objects), Failed: int(e.Failed), Bytes: int64(e.Bytes),
-		Lost: e.Lost, Repaired: e.Repaired, Duration: e.Elapsed,
+		Lost: e.Lost, Repaired: e.Repaired, Duration: e.Elapsed, Shed: !e.Finished && l.isShed(e),
 	}
 	for _, p := range e.Problems {
 		name := ""
@@ -133,7 +134,7 @@ func (l *ledger) waiting(now time.Time, patience time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.receivers {
-		if !e.Finished && now.Sub(e.heard) < patience {
+		if !e.Finished && now.Sub(e.heard) < patience && !l.isShed(e) {
 			return true
 		}
 	}

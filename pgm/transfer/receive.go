@@ -33,6 +33,14 @@ func Receive(ctx context.Context, ep pgm.Endpoint, c pgm.Config, o ReceiveOption
 		c.Receiver.PeerExpiry = max(min(o.Timeout, defaultTimeout), minExpiry)
 	}
 	c.Receiver.Silent = c.Receiver.Silent || o.OneWay
+	// What the source has, it has until the session ends: whoever is behind a narrow link, and is let fall behind, asks for longer than a
+	// stream would be worth.
+	if c.Receiver.NCFRetries == 0 {
+		c.Receiver.NCFRetries = -1
+	}
+	if c.Receiver.DataRetries == 0 {
+		c.Receiver.DataRetries = -1
+	}
 	r := &receiving{o: o, observer: observer{f: o.Observe}, left: errClosed}
 	err := r.run(ctx, func() (Loop, error) {
 		l, err := pgm.NewReceiver(ctx, ep, c, pgm.ReceiverOptions{Accept: r.accept})

@@ -75,6 +75,8 @@ type sending struct {
 	meter    meter
 	progress time.Time // when the next is due
 	rounds   rounds
+	slow     pgm.Slow
+	told     int // receivers that the sender knows of
 
 	mu      sync.Mutex
 	summary Summary
@@ -111,6 +113,7 @@ func (s *sending) run(ep pgm.Endpoint, c pgm.Config, paths []string) error {
 	if s.o.OneWay {
 		c = oneWay(c)
 	}
+	s.slow = c.Slow
 	var session SessionID
 	rand.Read(session[:])
 	var number [4]byte
@@ -130,7 +133,7 @@ func (s *sending) run(ep pgm.Endpoint, c pgm.Config, paths []string) error {
 			s.ledger = newLedger(p, s.o.Expect, s.o.ExpectFrom)
 			return s.store, nil
 		},
-		First: first, Join: true, Report: s.report,
+		First: first, Join: true, Report: s.report, Lag: s.lag,
 	})
 	if err != nil {
 		return err
@@ -192,6 +195,10 @@ func (s *sending) steer() error {
 		}
 		now := time.Now()
 		begun, finished := s.ledger.count()
+		if begun != s.told {
+			s.told = begun
+			s.sender.SetReceivers(begun)
+		}
 		if quiet && !s.o.OneWay && now.Sub(s.start) >= noReceiverAfter {
 			if quiet = false; begun == 0 {
 				s.note(Event{Kind: NoReceiver, Expected: s.expected(), Missing: s.ledger.missing(false), Err: errors.New("no receiver has been heard")})
@@ -260,9 +267,10 @@ func (s *sending) look(now time.Time, begun, finished int) {
 	s.progress = now.Add(s.o.Progress)
 	bytes := s.store.content.Load()
 	rate := s.meter.add(now, bytes)
+	stats := s.sender.Stats()
 	s.note(Event{
 		Kind: Progress, Bytes: bytes, Total: s.store.total, Objects: s.complete, Duration: now.Sub(s.start), Rate: rate, ETA: eta(s.store.total-bytes, rate),
-		Repaired: repairs(s.sender.Stats()), Receivers: begun, Finished: finished, Expected: s.expected(),
+		Repaired: repairs(stats), Receivers: begun, Finished: finished, Expected: s.expected(), Flow: flow(stats),
 	})
 }
 

@@ -92,6 +92,7 @@ type ReceiverSummary struct {
 	Name     string // as it names itself
 	Addr     string // where its receipts came from
 	Finished bool   // it has all that it is going to have
+	Shed     bool   // it held up the others, and was not waited for (pgm.Config.Slow)
 	Objects  int    // that it holds, with the right digest
 	Failed   int    // that it refused, or whose digest was wrong
 	Bytes    int64  // of those that it holds
