@@ -41,7 +41,16 @@ var ncfTrials = map[string]trial{
 		good:    "0 spm 0 1..0\n1+1x5 odata 1++\n1000+100x10 nak 2\n1001+100x10 ncf 2\n1002+100x10 rdata 2\n1050+100x10 odata 6++",
 		clauses: []string{"5.2-01"},
 	},
-	"ncf-prompt": {bad: "0 spm 0 1..0\n1+1x5 odata 1++\n8 nak 2\n400 ncf 2", good: open, clauses: []string{"5.2-01"}},
+	"ncf-prompt": {
+		bad:     "0 spm 0 1..0\n1+1x5 odata 1++\n8 nak 2\n3000 ncf 2",
+		good:    "0 spm 0 1..0\n1+1x5 odata 1++\n8 nak 2\n10 nak 3\n500 ncf 2\n501+1x5 odata 6++\n510 ncf 3", // it was held up
+		clauses: []string{"5.2-01"},
+	},
+	"ncf-prompt/busy": {
+		bad:     "0 spm 0 1..0\n1+1x5 odata 1++\n8 nak 2\n10+20x20 spm 1++ 1..5\n420 ncf 2",
+		good:    "0 spm 0 1..0\n1+1x5 odata 1++\n8 nak 2\n10+20x10 spm 1++ 1..5\n220 ncf 2",
+		clauses: []string{"5.2-01"},
+	},
 	"ncf-first": {
 		bad:     "0 spm 0 1..0\n1+1x5 odata 1++\n8 nak 2\n10+20x20 odata 6++\n420 ncf 2",
 		good:    open + "30+20x20 odata 6++",

@@ -64,14 +64,14 @@ var ncfRules = []*Rule{
 		},
 	},
 	{
-		Name: "ncf-prompt", Clauses: []string{"5.2-01", "5.1.3-01"}, types: onNCF, Fires: "an NCF long after its NAK",
+		Name: "ncf-prompt", Clauses: []string{"5.2-01", "5.1.3-01"}, types: onNCF, Fires: "an NCF long after its NAK, of a source that was at work meanwhile",
 		see: func(p *sight) {
 			for n := range p.nak.All() {
 				r := p.s.track.at(n)
 				if r == nil || r.naks == 0 || r.ncf > r.since {
 					continue
 				}
-				if r.naks == 1 && p.at-r.since > p.c.delay+p.c.jitter {
+				if r.naks == 1 && (p.s.busy(r.since, p.at) > p.c.delay+p.c.jitter || p.at-r.since > heldUp*p.c.grace) {
 					p.miss("5.2-01", "NCF %v, %v after its NAK", n, duration(p.at-r.since))
 					return
 				}
@@ -85,7 +85,7 @@ var ncfRules = []*Rule{
 			if r == nil || r.naks == 0 || r.ncf > r.since || r.naks > 1 {
 				return
 			}
-			if last := p.s.beat.data; last-r.since > p.c.delay+p.c.jitter {
+			if last := p.s.beat.data; p.s.busy(r.since, last) > p.c.delay+p.c.jitter {
 				p.miss("5.1.3-01", "NCF %v, %v after its NAK, and data sent meanwhile", p.nak.SQN, duration(p.at-r.since))
 			}
 		},
@@ -115,6 +115,9 @@ var ncfRules = []*Rule{
 // unanswered is how many NAKs for a packet, at different times, must be answered by an NCF that the capture shows. Fewer may have
 // been lost on their way, or their NCFs.
 const unanswered = 6
+
+// heldUp is for how many times the grace a source may seem to be held up, and not to have sent its NCF by intent.
+const heldUp = 4
 
 // nakLists are the lists of the last NAKs whose header has the number sqn, by their fingerprints.
 type nakLists struct {

@@ -14,6 +14,7 @@ type session struct {
 	group       netip.Addr
 	first, last int64 // packets of any kind
 	heard       int64 // the last packet of the source
+	awake       int64 // since when none of its silences has been so long that the host may have been held up
 	packets     [16]uint64
 	receivers   map[netip.AddrPort]*asker
 	beginning   bool
@@ -62,6 +63,9 @@ func (s *session) follow(p *sight) {
 	if p.h.Type.IsUpstream() {
 		s.followRequest(p)
 		return
+	}
+	if p.at-s.heard > s.c.delay {
+		s.awake = p.at
 	}
 	s.heard = p.at
 	if p.h.Type != packet.TypeNCF && !s.source.IsValid() {
@@ -209,6 +213,18 @@ func (s *session) late() int64 {
 		return 0
 	}
 	return s.c.delay
+}
+
+// busy returns for how long the source has been at work since it could first answer what came at the time since: a process that does
+// not get its turn sends nothing at all.
+func (s *session) busy(since, until int64) int64 {
+	switch {
+	case s.c.Complete:
+		return until - since
+	case until-s.heard > s.c.delay:
+		return 0
+	}
+	return until - max(since, s.awake)
 }
 
 // inWindow reports whether n is in the transmit window as it was advertised last.

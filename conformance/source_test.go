@@ -50,8 +50,8 @@ var sourceTrials = map[string]trial{
 		clauses: []string{"5.1.5-02"}, c: knownIHB,
 	},
 	"heartbeat-restart/learned": {
-		bad:     "0 spm 0 1..0\n1 odata 1\n11 spm 1 1..1\n20 odata 2\n30 spm 2 1..2\n40 odata 3\n300 odata 4",
-		good:    "0 spm 0 1..0\n1 odata 1\n11 spm 1 1..1\n20 odata 2\n30 spm 2 1..2\n40 odata 3\n60 odata 4",
+		bad:     "0 spm 0 1..0\n1 odata 1\n11 spm 1 1..1\n31 spm 2 1..1\n40 odata 2\n50 spm 3 1..2\n70 spm 4 1..2\n80 odata 3\n500 odata 4",
+		good:    "0 spm 0 1..0\n1 odata 1\n2 spm 1 1..1\n3 odata 2\n4 spm 2 1..2\n5 odata 3\n500 odata 4", // these SPMs are ambient
 		clauses: []string{"5.1.5-02"},
 	},
 	"heartbeat-decay": {

@@ -73,7 +73,6 @@ func (h *paths) follow(p *sight) {
 	}
 }
 
-// allows reports whether a NAK that comes now may have been sent to a, as somebody may see it for whom news takes grace.
 // is reports whether addr is the upstream neighbour that the last SPM named.
 func (h *paths) is(addr netip.Addr) bool {
 	for i := range h.named {
@@ -84,6 +83,7 @@ func (h *paths) is(addr netip.Addr) bool {
 	return false
 }
 
+// allows reports whether a NAK that comes now may have been sent to a, as somebody may see it for whom news takes grace.
 func (h *paths) allows(a netip.Addr, now, grace int64) bool {
 	for _, e := range h.named {
 		if e.addr == a && a.IsValid() && (e.until == 0 || now-e.until <= grace) {

@@ -75,7 +75,7 @@ func (h host) sourceAddress(a netip.Addr) bool { return a != netip.MustParseAddr
 
 // config says what is known of the host: when its process gets its turn is not.
 func (h host) config() conformance.Config {
-	const late = 250 * time.Millisecond
+	const late = 500 * time.Millisecond
 	c := conformance.Config{Jitter: late}
 	if !h.source {
 		c.At = h.address
