@@ -40,6 +40,7 @@ type Replay struct {
 	now      time.Time // of the capture; it does not go back
 	looked   time.Time // when timeouts were looked for
 	current  *batch    // being delivered
+	packet   []byte    // of it, the one at which the engines are
 	open     int       // sessions
 	unheard  uint64
 	stats    atomic.Pointer[receiver.Stats]
@@ -200,6 +201,7 @@ func (r *Replay) deliver(b *batch) {
 		if r.now.Sub(r.looked) >= time.Millisecond {
 			r.timeouts()
 		}
+		r.packet = p.data
 		if e := r.find(group{p.to, p.port}); e != nil {
 			_ = e.HandlePacket(r.now, p.from, p.data) // counted by cause
 		} else {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/gopgm/gopgm/conformance"
 	"github.com/gopgm/gopgm/pgm"
@@ -29,6 +30,7 @@ func (t *tape) play(ctx context.Context, r *conformance.Replay) error {
 func replayStreams(ctx context.Context, o *options, t *tape, n *narrator, stdout io.Writer) error {
 	s := &streams{n: n, ctx: ctx, stdout: stdout}
 	r := conformance.NewReplay(conformance.ReplayConfig{Accept: s.accept, PeerExpiry: o.timeout})
+	s.replay = r
 	if err := t.play(ctx, r); err != nil {
 		return err
 	}
@@ -41,6 +43,7 @@ type streams struct {
 	n      *narrator
 	ctx    context.Context
 	stdout io.Writer
+	replay *conformance.Replay
 	open   *streamSink // the one that standard output belongs to
 	others few
 	worst  error
@@ -56,7 +59,10 @@ func (s *streams) accept(session *receiver.Session) receiver.Sink {
 		return nil
 	}
 	r, w := io.Pipe()
-	k := &streamSink{streams: s, session: session, source: from, pipe: w, out: bufio.NewWriterSize(w, 256<<10), done: make(chan error, 1)}
+	k := &streamSink{
+		streams: s, session: session, source: from, begun: s.replay.Beginning(),
+		pipe: w, out: bufio.NewWriterSize(w, 256<<10), done: make(chan error, 1),
+	}
 	s.open = k
 	go func() {
 		err := s.n.write(s.ctx, r, from, s.stdout)
@@ -75,21 +81,47 @@ type streamSink struct {
 	out     *bufio.Writer
 	done    chan error
 	err     error // how the stream ended
+	begun   bool  // something was written, or the capture has the beginning: what is lost from now on breaks the stream
+	absent  *pgm.LostError
 }
 
 // Data writes a packet.
 func (k *streamSink) Data(d receiver.Data) bool {
-	if k.err != nil {
+	if k.err != nil || k.absent != nil && !k.begin(d) {
 		return true
 	}
+	k.begun = true
 	if _, err := k.out.Write(d.TSDU); err != nil {
 		k.stop(err)
 	}
 	return true
 }
 
-// Lost breaks the stream, as it does for who listens.
-func (k *streamSink) Lost(first, last packet.SQN) { k.stop(&pgm.LostError{First: first, Last: last}) }
+// Lost breaks the stream, as it does for who listens. But a capture that begins in mid-session cannot have what its source offers to
+// those who join late and ask.
+func (k *streamSink) Lost(first, last packet.SQN) {
+	switch lost := (&pgm.LostError{First: first, Last: last}); {
+	case k.begun:
+		k.stop(lost)
+	case k.absent == nil:
+		k.absent = lost
+	default:
+		k.absent.Last = last
+	}
+}
+
+// begin has the stream begin with d, if it is data that was sent while the capture was taken and not the repair of something older.
+func (k *streamSink) begin(d receiver.Data) bool {
+	if d.Repaired {
+		return false
+	}
+	k.absent.Last = d.SQN - 1
+	k.n.report.Write(streamReport{Event: "lost", Time: time.Now(), Source: k.source, Error: k.absent.Error()})
+	k.n.display.Printf("stream from %s: the capture begins in mid-session, and the stream with packet %v: it lacks %v to %v",
+		k.source, d.SQN, k.absent.First, k.absent.Last)
+	k.absent = nil
+	return true
+}
 
 // stop ends the stream before the session does.
 func (k *streamSink) stop(err error) {

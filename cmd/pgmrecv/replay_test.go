@@ -67,15 +67,32 @@ func (f *film) spm(trail, lead packet.SQN, option packet.OptionType) {
 	f.frame(b)
 }
 
+// joinable adds an SPM whose OPT_JOIN offers the packets from join on.
+func (f *film) joinable(lead, join packet.SQN) {
+	f.spms++
+	b := spm.Packet{SQN: f.spms, Trail: join, Lead: lead, Path: filmSource.Addr()}.Append(packet.Downstream(packet.TypeSPM, f.tsi, f.dst.Port()).Append(nil))
+	at := len(b)
+	b = packet.EndOptions(packet.AppendJoin(packet.BeginOptions(b), join), at)
+	packet.Seal(b)
+	f.frame(b)
+}
+
 // data adds data packets.
 func (f *film) data(first packet.SQN, tsdus ...string) {
 	for i, tsdu := range tsdus {
-		h := packet.Downstream(packet.TypeODATA, f.tsi, f.dst.Port())
-		h.TSDULength = uint16(len(tsdu))
-		b := packet.Data{SQN: first + packet.SQN(i), Trail: 1, TSDU: []byte(tsdu)}.Append(h.Append(nil))
-		packet.Seal(b)
-		f.frame(b)
+		f.tsdu(packet.TypeODATA, first+packet.SQN(i), tsdu)
 	}
+}
+
+// repair adds RDATA.
+func (f *film) repair(n packet.SQN, tsdu string) { f.tsdu(packet.TypeRDATA, n, tsdu) }
+
+func (f *film) tsdu(t packet.Type, n packet.SQN, tsdu string) {
+	h := packet.Downstream(t, f.tsi, f.dst.Port())
+	h.TSDULength = uint16(len(tsdu))
+	b := packet.Data{SQN: n, Trail: 1, TSDU: []byte(tsdu)}.Append(h.Append(nil))
+	packet.Seal(b)
+	f.frame(b)
 }
 
 // develop returns the capture.
@@ -183,6 +200,31 @@ func TestReplayOfAPart(t *testing.T) {
 	if o := project(t, f.develop(), "--stdout", "--timeout", "2m"); o.out != "eight\nnine\nten\n" || strings.Contains(o.errs, silent) {
 		t.Errorf("%+v", o)
 	}
+}
+
+// What a source offers to those who join late, and only they could ask for, does not break the stream of a capture that begins in
+// mid-session. Of one that has the beginning, the same is a loss.
+func TestReplayBeginsWhereTheCaptureDoes(t *testing.T) {
+	part := func(f *film) {
+		f.joinable(9, 1)
+		f.repair(5, "five\n")
+		f.data(10, "ten\n", "eleven\n")
+		f.spm(1, 11, packet.OptFin)
+	}
+	f := newFilm(t)
+	part(f)
+	project(t, f.develop(), "--stdout").expect(t, 0, "ten\neleven\n", "begins in mid-session", "it lacks 1 to 9")
+	f = newFilm(t)
+	f.spm(1, 0, 0)
+	part(f)
+	project(t, f.develop(), "--stdout").expect(t, console.ExitLost, "", "packets 1 to 4")
+	f = newFilm(t) // who joined late, and was given what it asked for
+	f.joinable(2, 1)
+	f.repair(1, "one\n")
+	f.repair(2, "two\n")
+	f.data(4, "four\n")
+	f.spm(1, 4, packet.OptFin)
+	project(t, f.develop(), "--stdout").expect(t, console.ExitLost, "one\ntwo\n", "packet 3")
 }
 
 // Of several sources, standard output takes one stream after the other; messages are taken of all; -e chooses.
