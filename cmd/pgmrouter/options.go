@@ -92,7 +92,7 @@ func parseOptions(args []string) (*options, error) {
 	f.BoolVar(&o.version, "version", false, "")
 	f.BoolVarP(&o.help, "help", "h", false, "")
 	if err := f.Parse(args); err != nil {
-		return nil, err
+		return nil, errors.New(console.Complaint(err))
 	}
 	if o.help || o.version || o.show {
 		return &o, nil
