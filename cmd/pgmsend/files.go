@@ -55,6 +55,9 @@ func (n *narrator) observe(e transfer.Event) {
 		if e.Finished > 0 {
 			note += fmt.Sprintf(", %d finished", e.Finished)
 		}
+		if n.o.verbose {
+			note += pace(e.Flow)
+		}
 		n.display.Progress(e.Session, console.Status{Name: "sent", Done: e.Bytes, Total: e.Total, Rate: e.Rate, ETA: e.ETA, Note: note})
 	case transfer.Complete:
 		if n.o.verbose {
@@ -77,6 +80,8 @@ func (n *narrator) observe(e transfer.Event) {
 			break // all have finished, not all with everything: the end tells
 		}
 		say("%d of %d receivers %s; waiting for %s", n.present(e), e.Expected, n.doing(e), n.awaited(e))
+	case transfer.Shed, transfer.Demoted, transfer.Readmitted:
+		n.slow(e)
 	case transfer.Receipt:
 		n.receipt(e.Receiver)
 	}
@@ -166,6 +171,8 @@ func (n *narrator) closing(s *transfer.Summary) {
 			whole = append(whole, name)
 		case v.Finished:
 			parts = append(parts, fmt.Sprintf("%s (%d of %d)", name, v.Objects, e.Objects))
+		case v.Shed:
+			parts = append(parts, fmt.Sprintf("%s (too slow: %d of %d)", name, v.Objects, e.Objects))
 		default:
 			parts = append(parts, fmt.Sprintf("%s (did not finish: %d of %d)", name, v.Objects, e.Objects))
 		}

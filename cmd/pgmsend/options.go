@@ -21,9 +21,10 @@ misses is repaired, and every copy is verified.
                           [epgm://|pgm://][INTERFACE;]GROUP[:PORT], in UDP or as
                           IP protocol 113, the interface by name or address
                           (default epgm://239.192.77.71:7500)
-      --cc HOW            how the rate is found: auto, as fast as the network and
-                          the slowest receiver take it; fixed, at --rate; pgmcc,
-                          as OpenPGM has it (default fixed)
+      --cc HOW            how the rate is found: auto, as fast as the network
+                          and the slowest receiver take it; fixed, at --rate;
+                          pgmcc, as OpenPGM has it (default auto, and fixed
+                          for --one-way)
       --rate RATE         send at most RATE bits a second, repairs and headers
                           included, e.g. 490M or 2.5G (default: no limit; with
                           --cc fixed nine tenths of the interface's speed, or
@@ -105,7 +106,7 @@ func parseOptions(args []string) (*options, error) {
 	f := console.NewFlags("pgmsend")
 	f.StringVarP(&endpoint, "endpoint", "e", pgm.DefaultEndpoint, "")
 	f.Var(&o.rate, "rate", "")
-	f.StringVar(&cc, "cc", "fixed", "")
+	f.StringVar(&cc, "cc", "auto", "")
 	f.StringVar(&slow, "slow", "wait", "")
 	f.IntVar(&o.ttl, "ttl", 0, "")
 	f.IntVar(&o.mtu, "mtu", 0, "")

@@ -35,12 +35,21 @@ type TransferReport struct {
 	Receivers []ReceiverReport `json:"receivers,omitempty"`
 	Error     string           `json:"error,omitempty"`
 
+	// How the source sends, where congestion control finds the rate.
+	Sending  float64 `json:"sending_bits_per_second,omitempty"` // what may leave, headers and repairs included
+	Acker    string  `json:"acker,omitempty"`                   // the receiver that sets the rate
+	RTT      float64 `json:"rtt_seconds,omitempty"`             // of it
+	LossRate float64 `json:"loss_rate,omitempty"`               // of what it is sent, 0 to 1
+	Queue    float64 `json:"queue_seconds,omitempty"`           // for which packets to it wait on the way
+	Overflow uint64  `json:"overflow,omitempty"`                // packets that its socket had no room for
+
 	// Counters of the engine and the sockets, when a session is over.
 	ODATA       uint64 `json:"odata,omitempty"`
 	RDATA       uint64 `json:"rdata,omitempty"`
 	SPMs        uint64 `json:"spms,omitempty"`
 	NAKs        uint64 `json:"naks,omitempty"`
 	NCFs        uint64 `json:"ncfs,omitempty"`
+	ACKs        uint64 `json:"acks,omitempty"`
 	KernelDrops uint64 `json:"kernel_drops,omitempty"`
 	Dropped     uint64 `json:"dropped,omitempty"` // by --drop
 	Malformed   uint64 `json:"malformed,omitempty"`
@@ -50,7 +59,7 @@ type TransferReport struct {
 type ReceiverReport struct {
 	Name     string   `json:"name"`
 	Addr     string   `json:"address"`
-	Status   string   `json:"status"` // complete, incomplete or begun
+	Status   string   `json:"status"` // complete, incomplete, shed or begun
 	Objects  int      `json:"objects"`
 	Failed   int      `json:"failed"`
 	Bytes    int64    `json:"bytes"`
@@ -73,6 +82,10 @@ func NewTransferReport(e transfer.Event) TransferReport {
 		if !e.Dir {
 			r.Digest = hex.EncodeToString(e.Digest[:])
 		}
+	}
+	if a := e.Flow.Acker; a.Addr.IsValid() {
+		r.Sending, r.Acker, r.RTT = float64(e.Flow.Rate)*8, a.Addr.String(), a.RTT.Seconds()
+		r.LossRate, r.Queue, r.Overflow = a.Loss, a.Delay.Seconds(), a.Overflow
 	}
 	if e.Err != nil {
 		r.Error = e.Err.Error()
@@ -103,6 +116,8 @@ func Standing(s transfer.ReceiverSummary) string {
 		return "complete"
 	case s.Finished:
 		return "incomplete"
+	case s.Shed:
+		return "shed"
 	}
 	return "begun"
 }
@@ -122,7 +137,7 @@ func NewSessionReport(s transfer.SessionSummary) TransferReport {
 // AddSource adds the counters of a source and its sockets.
 func (r *TransferReport) AddSource(s *pgm.SenderStats) {
 	r.ODATA, r.RDATA, r.SPMs, r.NAKs, r.NCFs = s.ODATA, s.RDATA, s.SPM, s.NAKs, s.NCF
-	r.KernelDrops = s.Socket.Drops
+	r.ACKs, r.KernelDrops = s.Control.ACKs, s.Socket.Drops
 }
 
 // NewExitReport returns the last report of a receiver: what it counted.
