@@ -146,6 +146,36 @@ func TestRepairDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// [9.5.2.1-04], [9.5.2.2-05]: over IP itself, what an upstream repairer sends to the group bears IP Router Alert, its offer too, and what is
+// unicast to the parent does not.
+func TestRepairerAlertsElements(t *testing.T) {
+	r := newRepairer(t, func(c *RepairerConfig) { c.RouterAlert = true })
+	parent := Arrival{Unicast: true, From: netip.MustParseAddrPort("10.0.0.1:7500")}
+	for _, x := range []struct {
+		a Arrival
+		p []byte
+	}{
+		{fromSource, words{}.spm(t, "1")}, {fromSource, words{}.data(t, packet.TypeODATA, "7")}, {fromSource, words{}.data(t, packet.TypeODATA, "8")},
+		{fromSource, words{}.request(t, packet.TypeNCF, "7")}, {fromChild(0, 5), words{}.request(t, packet.TypeNAK, "7")}, {parent, words{}.request(t, packet.TypeNAK, "8")},
+	} {
+		if err := r.HandlePacket(start, x.a, x.p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]int{}
+	for _, s := range drain(t, r.PollTransmit, start) {
+		if s.alert != (s.to == testGroup) {
+			t.Errorf("%v to %v: alert %v", s.h.Type, s.to, s.alert)
+		}
+		seen[fmt.Sprint(s.h.Type, " ", s.to == testGroup)]++
+	}
+	for _, want := range []string{"POLR true", "NCF true", "RDATA true", "NCF false", "RDATA false"} {
+		if seen[want] != 1 {
+			t.Errorf("%s: %d; %v", want, seen[want], seen)
+		}
+	}
+}
+
 // A storm of NAKs does not have a repairer send more than its rate.
 func TestRepairerKeepsToItsRate(t *testing.T) {
 	r := newRepairer(t, func(c *RepairerConfig) { c.Rate = 10_000 })

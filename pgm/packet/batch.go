@@ -110,10 +110,14 @@ func (b *Batch) Commit(to netip.AddrPort, ttl, size, n int) {
 }
 
 // alerts reports whether the packet of size octets that was reserved last is to have IP Router Alert. What is unicast is not: it is
-// for the next host that speaks PGM alone [9.5.2.2-05].
+// for the next host that speaks PGM alone [9.5.2.2-05]. A POLR is multicast by an upstream repairer only, for elements [9.5.2.1-04].
 func (b *Batch) alerts(to netip.AddrPort, size int) bool {
 	at := len(b.slab)
-	return size >= HeaderLen && to.Addr().IsMulticast() && Type(b.slab[:at+HeaderLen][at+4]&0x0f).RouterAlert()
+	if size < HeaderLen || !to.Addr().IsMulticast() {
+		return false
+	}
+	t := Type(b.slab[:at+HeaderLen][at+4] & 0x0f)
+	return t.RouterAlert() || t == TypePOLR
 }
 
 // takes returns how many of n octets, packets of size octets of which the last may be shorter, the message can hold besides
