@@ -29,14 +29,14 @@ func TestFlagsShapeTheCells(t *testing.T) {
 		{"a rate for a cell of the table", "--cell n1-loss0 --rate 3G",
 			Cell{Name: "n1-loss0", Receivers: 1, Size: oneGiB, Rate: "3G", PGMRate: 2400, Goal: 4000}},
 		{"MTU frames, size, sparse", "--cell n1-loss0 --mtu-frames --size 20GB --sparse",
-			Cell{Name: "n1-loss0", Receivers: 1, Size: 20e9, Sparse: true, MTUFrames: true, Rate: "6G", PGMRate: 2400, Goal: 4000}},
+			Cell{Name: "n1-loss0", Receivers: 1, Size: 20e9, Sparse: true, MTUFrames: true, PGMRate: 2400, Goal: 4000}},
 		{"a rate that it finds itself", "--cell late --rate auto", Cell{Name: "late", Receivers: 1, Size: behaviourSize, Late: time.Second}},
 		{"own cell with competition", "--uplink 100mbit --tcp 4 --slow 10mbit --loss 1 --burst 5 --rate auto",
 			Cell{Name: "n1-up100mbit-loss1", Receivers: 1, Uplink: "100mbit", Loss: 1, Burst: 5, TCP: 4, Slow: "10mbit", Size: oneGiB, UFTPRate: 96_000}},
 		{"own cell", "--receivers 2 --loss 0.5",
-			Cell{Name: "n2-loss0.5", Receivers: 2, Loss: 0.5, Size: oneGiB, Rate: defaultOwnRate}},
-		{"own cell with an uplink: rate below it", "--uplink 100mbit",
-			Cell{Name: "n1-up100mbit-loss0", Receivers: 1, Uplink: "100mbit", Size: oneGiB, Rate: "98000k", UFTPRate: 96_000}},
+			Cell{Name: "n2-loss0.5", Receivers: 2, Loss: 0.5, Size: oneGiB}},
+		{"own cell with an uplink", "--uplink 100mbit",
+			Cell{Name: "n1-up100mbit-loss0", Receivers: 1, Uplink: "100mbit", Size: oneGiB, UFTPRate: 96_000}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o, err := parseOptions(strings.Fields(tt.args))
