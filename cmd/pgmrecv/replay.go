@@ -20,6 +20,7 @@ type tape struct {
 	reader  *pcap.Reader // nil if there is nothing to read
 	wanted  *selection   // nil: everything is
 	checker *conformance.Checker
+	begun   bool  // to be read
 	err     error // why reading stopped before the end
 }
 
@@ -52,6 +53,7 @@ func (t *tape) next(p *pcap.Packet) error {
 	if t.err != nil {
 		return t.err
 	}
+	t.begun = true
 	for {
 		if err := t.reader.Read(p); err != nil {
 			if !errors.Is(err, io.EOF) {
@@ -91,7 +93,7 @@ func (t *tape) stopped() string {
 
 // foreign says what is in the capture if nothing in it is wanted.
 func (t *tape) foreign() string {
-	if t.reader == nil {
+	if !t.begun {
 		return ""
 	}
 	s := t.reader.Stats()

@@ -58,9 +58,16 @@ func TestCaptureHasWhatWasTraced(t *testing.T) {
 	for i := uint32(1); i <= n; i++ {
 		c.Trace(traced(i))
 		if i == n/2 {
-			time.Sleep(2 * captureIdle) // what is there is written
-			if info, err := os.Stat(path); err != nil || info.Size() < n/2*1000 {
-				t.Errorf("%d octets in the file, %v", info.Size(), err)
+			for size, end := int64(0), time.Now().Add(30*time.Second); size < n/2*1000; { // what is there is written
+				if time.Now().After(end) {
+					t.Fatalf("%d octets in the file", size)
+				}
+				time.Sleep(captureIdle)
+				info, err := os.Stat(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				size = info.Size()
 			}
 		}
 	}
