@@ -32,6 +32,7 @@ func (r *Receiver) handleNAK(now time.Time, h *packet.Header, body, p []byte) er
 	}
 	if h.Type == packet.TypeNCF {
 		r.stats.NCFs++
+		s.redirect.asked = time.Time{}
 	} else {
 		r.stats.HeardNAKs++
 	}

@@ -47,9 +47,12 @@ type Config struct {
 	BackOffMin     time.Duration      // NAK_BO_IVL_MIN and NAK_BO_IVL_MAX: what the parent may make of NAK_BO_IVL, unless the
 	BackOffMax     time.Duration      // source sets other limits [15.2.2-02]; default 500 µs and 100 ms
 	MulticastNAKs  bool               // NAKs go to the group too, with a TTL of 1 [6.3-24]
-	Solicit        time.Duration      // SPMR_BO_IVL [13.5-01]; default 250 ms
-	PeerExpiry     time.Duration      // silence after which a session is gone; default 30 s
-	EndExpiry      time.Duration      // the same after OPT_FIN, when something is still missing; default 5 s
+	// Redirect reports whether NAKs may go to a repairer that offers itself: not to one on our own subnet [9.5.4-01]. nil: to none
+	// [9.5.4-02].
+	Redirect   func(repairer netip.Addr) bool
+	Solicit    time.Duration // SPMR_BO_IVL [13.5-01]; default 250 ms
+	PeerExpiry time.Duration // silence after which a session is gone; default 30 s
+	EndExpiry  time.Duration // the same after OPT_FIN, when something is still missing; default 5 s
 
 	Window      int // packets that an ordered session holds behind a gap or a slow Sink; default 4096
 	MaxSessions int // sessions at once, those that ended or were not accepted included; default 256
@@ -152,9 +155,7 @@ func (r *Receiver) HandlePacket(now time.Time, from netip.AddrPort, p []byte) er
 	case packet.TypePOLL:
 		return r.handlePOLL(now, &h, body)
 	case packet.TypePOLR:
-		// Of another child, or of a repairer that redirects its neighbours' NAKs to itself, which a receiver may ignore [9.5.4-02].
-		r.stats.HeardPOLRs++
-		return nil
+		return r.handlePOLR(now, &h, body)
 	case packet.TypeSPMR:
 		// Another receiver's: it makes ours superfluous [13.5-03].
 		if _, err := spm.ParseRequest(&h, body); err != nil {

@@ -157,6 +157,8 @@ func (st *stage) run(t *testing.T, line string) {
 			p.Subtype = poll.Subtype(num(i + 1))
 		}
 		st.handle(pollPacket(p, withOpts()))
+	case "polr":
+		st.handle(poll.AppendRedirection(nil, testTSI, testDest, poll.Reply{}, addr("redirect", testPath), false))
 	case "spmr":
 		st.handle(spm.AppendRequest(nil, testTSI, testDest))
 	case "advance":
@@ -198,6 +200,8 @@ func (p *player) Run(line string) {
 		p.unordered = true
 	case "multicast-naks":
 		p.c.MulticastNAKs = true
+	case "redirects": // but not to our own subnet, 198.51.100.0/24
+		p.c.Redirect = func(a netip.Addr) bool { return !netip.MustParsePrefix("198.51.100.0/24").Contains(a) }
 	case "node":
 		_, err = fmt.Sscan(f[1], &p.node)
 	case "retries":

@@ -28,6 +28,7 @@ type Session struct {
 	path      spm.Path
 	solicitor spm.Solicitor
 	parent    parent
+	redirect  redirect
 	feedback
 
 	// The receive window. Everything before have's trail has been delivered, or is not wanted; lead is the newest packet known to

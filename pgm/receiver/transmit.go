@@ -44,7 +44,7 @@ func (s *Session) pollTransmit(now time.Time, b *packet.Batch) {
 		p := nak.Packet{SQN: due[0], Source: s.from.Addr().WithZone(""), Group: s.r.c.Group.Addr().WithZone(""), List: due[1:]}
 		p.Extra = s.appendFeedback(now, s.r.extra[:0])
 		out := nak.Append(s.r.scratch[:0], h, &p)
-		s.send(b, out, s.upstream())
+		s.send(b, out, s.target(now, h.Options&packet.FlagParity != 0))
 		if s.r.c.MulticastNAKs {
 			b.Append(s.r.c.Group, 1, out)
 		}
