@@ -125,7 +125,7 @@ func (g *Group) open(ctx context.Context, ep pgm.Endpoint, c pgm.Config) (err er
 }
 
 // transmitWindow is how many octets the source keeps for repairs. The group holds each sender to less that has not been received.
-const transmitWindow = 16 << 20
+const transmitWindow = 32 << 20
 
 // drive lets the engine know of the time.
 func (g *Group) drive() {

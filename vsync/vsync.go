@@ -78,8 +78,8 @@ type Config struct {
 	ExcludeAfter time.Duration
 
 	Batch   int // octets of a packet that carries messages; default 32 KiB
-	Window  int // octets of ours that not all members have, beyond which Send waits; default 2 MiB
-	Backlog int // octets that Next has not shown, beyond which the senders wait; default 8 MiB
+	Window  int // octets of ours that not all members have, beyond which Send waits; default 4 MiB
+	Backlog int // octets that Next has not shown, beyond which the senders wait; default 16 MiB
 
 	PGM pgm.Config // the session beneath
 	// Log, if not nil, gets a line for each event and message, for package vsync/check.

@@ -46,6 +46,7 @@ type stay struct {
 	recv     []received
 	index    map[Message]int
 	out      bool // the process was out, or left, in this view
+	crashed  bool // its log is cut off here
 }
 
 type received struct {
@@ -123,7 +124,7 @@ func (j *judge) read(l Log) {
 			now.recv = append(now.recv, received{e.Message, i})
 		case Out, Crash:
 			if over = true; now != nil {
-				now.out = e.Kind == Out
+				now.out, now.crashed = e.Kind == Out, e.Kind == Crash
 			}
 		}
 	}
@@ -174,7 +175,12 @@ func (j *judge) chain(keys []viewKey) {
 		if keys[i-1].id.Counter == k.id.Counter {
 			j.fail("M5", v.by[0].process, v.by[0].at, "views %v and %v have the same place", keys[i-1].id, k.id)
 		}
-		if !slices.ContainsFunc(v.by, func(s *stay) bool { return s.pred != nil && s.pred.key == keys[i-1] }) {
+		// Those who came may have crashed before they could log it: then who joined is the only witness.
+		witnessed := slices.ContainsFunc(v.by, func(s *stay) bool { return s.pred != nil && s.pred.key == keys[i-1] })
+		both := func(crashed bool) bool {
+			return slices.ContainsFunc(before.by, func(s *stay) bool { return slices.Contains(v.members, s.process) && s.crashed == crashed })
+		}
+		if !witnessed && (both(false) || !both(true)) {
 			j.fail("M5", v.by[0].process, v.by[0].at, "nobody comes to view %v from %v", k.id, keys[i-1].id)
 		}
 		for _, p := range before.members {

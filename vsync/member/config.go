@@ -71,9 +71,9 @@ type Config struct {
 	Alive, SuspectMin, SuspectMax time.Duration
 
 	Batch       int // octets of a packet that carries messages; default 32 KiB, at most 60 KiB
-	Window      int // octets that this member has sent and not all have; default 2 MiB
+	Window      int // octets that this member has sent and not all have; default 4 MiB
 	SendBuffer  int // octets that wait to be sent; default 256 KiB, and one message always fits
-	Backlog     int // octets received that the program has not taken, beyond which the group is slowed down; default 8 MiB
+	Backlog     int // octets received that the program has not taken, beyond which the group is slowed down; default 16 MiB
 	StateWindow int // octets of state that the program of who joins has not taken; default 1 MiB
 	// StateBacklog takes the place of Backlog while this member waits for its state; default 64 MiB.
 	StateBacklog int
@@ -120,9 +120,9 @@ func (c Config) withDefaults() (Config, error) {
 	duration(&c.SlowAfter, time.Second)
 	size(&c.Expect, 1)
 	size(&c.Batch, 32<<10)
-	size(&c.Window, 2<<20)
+	size(&c.Window, 4<<20)
 	size(&c.SendBuffer, 256<<10)
-	size(&c.Backlog, 8<<20)
+	size(&c.Backlog, 16<<20)
 	size(&c.StateWindow, 1<<20)
 	size(&c.StateBacklog, 64<<20)
 	c.SuspectMax = max(c.SuspectMax, c.SuspectMin)

@@ -19,6 +19,9 @@ type network struct {
 	procs []*process
 	heard func(p []byte) // sees all that is sent
 
+	deadly float64 // how likely a step of a view change is the last that its process takes
+	deaths int     // how often that was so
+
 	delay, jitter time.Duration
 	talkEnd       time.Duration // nobody sends after that
 	loss          float64       // of packets that are repaired
@@ -114,6 +117,18 @@ func (n *network) multicast(from *process, data []byte) {
 			n.schedule(from, p, l)
 		}
 	}
+}
+
+// fatal draws whether the process that has just sent p ends there.
+func (n *network) fatal(p []byte) bool {
+	switch kind(p[3]) {
+	case kindPrepare, kindAck, kindAccept, kindAccepted, kindInstall:
+		if n.now > 500*time.Millisecond && n.now < n.talkEnd && n.deaths < 2 && n.rng.Float64() < n.deadly {
+			n.deaths++
+			return true
+		}
+	}
+	return false
 }
 
 func (n *network) schedule(from, to *process, l *link) {

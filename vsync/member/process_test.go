@@ -127,6 +127,10 @@ func (p *process) act() {
 	p.give()
 	for d := p.m.PollTransmit(p.now()); d != nil; d = p.m.PollTransmit(p.now()) {
 		p.n.multicast(p, d)
+		if p.n.fatal(d) {
+			p.crash()
+			return
+		}
 	}
 	if p.lazy == 0 {
 		p.consume()

@@ -52,6 +52,7 @@ func (s *schedule) play() {
 		at := time.Duration(rng.Int64N(int64(80 * time.Millisecond)))
 		n.at(at, func() { s.join() })
 	}
+	n.deadly = []float64{0, 0, 0.03, 0.1}[rng.IntN(4)]
 	n.talkEnd = s.faults + 500*time.Millisecond
 	pace := time.Duration(2+rng.IntN(30)) * time.Millisecond
 	var talk func()
@@ -138,7 +139,7 @@ func (s *schedule) fault() {
 		s.tell("%v crashes", p.m.ID())
 		p.crash()
 		if q := s.coordinator(); rng.IntN(2) == 0 { // another, in the middle of the change that follows
-			n.at(n.now+200*time.Millisecond+time.Duration(rng.Int64N(int64(30*time.Millisecond))), func() {
+			n.at(n.now+300*time.Millisecond+time.Duration(rng.Int64N(int64(60*time.Millisecond))), func() {
 				s.tell("%v crashes too", q.m.ID())
 				q.crash()
 			})
