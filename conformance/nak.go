@@ -90,8 +90,11 @@ var nakRules = []*Rule{
 	},
 	{
 		Name: "nak-repeat", Clauses: []string{"6.3-20", "6.3-10", "6.3-26"}, types: onNAK,
-		Fires: "a NAK that a receiver sends again before NAK_RPT_IVL is over",
+		Fires: "a unicast NAK that a receiver sends again before NAK_RPT_IVL is over",
 		see: func(p *sight) {
+			if p.multicast() { // which comes back to the host that sends it, and is in its captures twice
+				return
+			}
 			eachAsk(p, func(n packet.SQN, a *ask) bool {
 				since := p.at - a.last
 				if since == 0 || since >= int64(p.c.NAKRepeat) || since < copies {

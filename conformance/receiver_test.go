@@ -27,7 +27,7 @@ var receiverTrials = map[string]trial{
 		clauses: []string{"6.3-13"},
 	},
 	"nak-unsent": {bad: open + "22 nak 9", good: open + "22 spm 2 1..9\n23 nak 9", clauses: []string{"6.3-01"}},
-	"nak-repeat": {bad: open + "22 nak 3\n22.5 nak 3", good: open + "22 nak 3\n22.05 nak 3 port 7501\n42 nak 3", clauses: []string{"6.3-20"}},
+	"nak-repeat": {bad: open + "22 nak 3\n22.5 nak 3", good: open + "22 nak 3\n22.05 nak 3 port 7501\n22.5 nak 3 to 239.192.77.71 ttl 1\n42 nak 3", clauses: []string{"6.3-20"}},
 	"nak-confirmed": {
 		bad: open + "30 spm 2 1..6\n31 nak 6\n32 ncf 6\n1000 nak 6\n1001 ncf 6", good: open + "30 spm 2 1..6\n31 nak 6\n32 ncf 6\n2100 nak 6\n2101 ncf 6",
 		clauses: []string{"6.3-27"}, c: Config{NAKData: 2 * time.Second, At: readerAddr},
@@ -64,5 +64,5 @@ var receiverTrials = map[string]trial{
 		bad:  "0 odata 1\n10 spmr\n11 spm 0 1..1",
 		good: "0 odata 1\n10 spmr to 239.192.77.71 ttl 1\n10 spmr\n10 spmr port 7501\n11 spm 0 1..1", clauses: []string{"13.5-02"}, c: Config{Complete: true},
 	},
-	"spmr-repeat": {bad: "0 odata 1\n10 spmr\n15 spmr\n20 spm 0 1..1", good: "0 odata 1\n10 spmr\n600 spmr\n601 spm 0 1..1", clauses: []string{"13.5-05"}},
+	"spmr-repeat": {bad: "0 odata 1\n10 spmr\n15 spmr\n20 spm 0 1..1", good: "0 odata 1\n9 spmr to 239.192.77.71 ttl 1\n10 spmr\n11 spmr to 239.192.77.71 ttl 1\n600 spmr\n601 spm 0 1..1", clauses: []string{"13.5-05"}},
 }

@@ -41,16 +41,12 @@ var requestRules = []*Rule{
 		},
 	},
 	{
-		Name: "spmr-repeat", Clauses: []string{"13.5-05"}, types: onSPMR, Fires: "an SPMR of a receiver right after another of it",
+		Name: "spmr-repeat", Clauses: []string{"13.5-05"}, types: onSPMR, Fires: "a unicast SPMR of a receiver right after another of it",
 		see: func(p *sight) {
-			if p.r == nil {
+			if p.r == nil || p.multicast() { // which comes back to the host that sends it, and is in its captures twice
 				return
 			}
-			last := p.r.spmr
-			if p.multicast() {
-				last = p.r.group
-			}
-			if since := p.at - last; last != 0 && since > copies && since < int64(spmrInterval) {
+			if since := p.at - p.r.spmr; p.r.spmr != 0 && since > copies && since < int64(spmrInterval) {
 				p.find("13.5-05", "SPMR again after %v", duration(since))
 			}
 		},
