@@ -229,7 +229,7 @@ func (s *schedule) stable() (ids []uint64) {
 			group = v.Group
 		}
 		switch {
-		case v == nil || last != nil && v.ID.Counter < last.ID.Counter:
+		case v == nil || p.crashed || last != nil && v.ID.Counter < last.ID.Counter: // what only the dead know is not known
 		default:
 			last = v
 		}
