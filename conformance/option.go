@@ -21,8 +21,8 @@ var (
 	onSession  = []packet.Type{packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA}
 )
 
-// optionShapes has the options whose place and length are judged. Those of parity and congestion control are known, so that they
-// are not taken for unknown ones, and judged for their framing alone.
+// optionShapes has the options whose place and length are judged. Those of parity are known, so that they are not taken for
+// unknown ones, and judged for their framing alone.
 var optionShapes = map[packet.OptionType]optionShape{
 	packet.OptFragment:   {"OPT_FRAGMENT", onData, "9.2-01", []int{packet.FragmentLen}, "9.2.4-01", 0},
 	packet.OptNAKList:    {"OPT_NAK_LIST", onFeedback, "9.3-01", nil, "9.3-02", 0},
@@ -38,8 +38,8 @@ var optionShapes = map[packet.OptionType]optionShape{
 	packet.OptCurrTGSize: {name: "OPT_CURR_TGSIZE"},
 	packet.OptNbrUnreach: {"OPT_NBR_UNREACH", []packet.Type{packet.TypeSPM, packet.TypeNCF}, "15.4.3-01", []int{4}, "15.4.3-01", 0},
 	packet.OptPathNLA:    {"OPT_PATH_NLA", onNCF, "15.4.4-01", []int{8, 20}, "15.4.4-01", 0},
-	packet.OptCR:         {name: "OPT_CR", flags: 0x07},
-	packet.OptCRQST:      {name: "OPT_CRQST", flags: 0x07},
+	packet.OptCR:         {"OPT_CR", []packet.Type{packet.TypeNAK}, "12.7.1-01", []int{24, 36}, "12.7.1-01", 0x07},
+	packet.OptCRQST:      {"OPT_CRQST", onSPM, "12.7.2-01", []int{4}, "12.7.2-01", 0x07},
 }
 
 // optionRules are those of the list of options and of what each option says of itself [9], [9.1].
@@ -147,7 +147,7 @@ var optionRules = []*Rule{
 		},
 	},
 	{
-		Name: "option-place", Clauses: []string{"9.2-01", "9.3-01", "9.4.3-01", "9.6-01", "9.7.2-01", "9.8-02", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
+		Name: "option-place", Clauses: []string{"9.2-01", "9.3-01", "9.4.3-01", "9.6-01", "9.7.2-01", "9.8-02", "12.7.1-01", "12.7.2-01", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
 		Fires: "an option in a packet of a type that does not bear it",
 		see: func(p *sight) {
 			for _, o := range p.options {
@@ -158,7 +158,7 @@ var optionRules = []*Rule{
 		},
 	},
 	{
-		Name: "option-size", Clauses: []string{"9.2.4-01", "9.3-02", "9.4.3-01", "9.6.4-01", "9.7.4-01", "9.8.4-01", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
+		Name: "option-size", Clauses: []string{"9.2.4-01", "9.3-02", "9.4.3-01", "9.6.4-01", "9.7.4-01", "9.8.4-01", "12.7.1-01", "12.7.2-01", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
 		Fires: "an option of another length than the RFC draws",
 		see: func(p *sight) {
 			for _, o := range p.options {

@@ -47,7 +47,8 @@ const (
 	fiveMS      = " option 040c000000001388"
 	limits      = " option 050c0000000186a0000001f4" // 100 ms and 500 us
 	unreachable = " option 0b040000"
-	byPath      = " option 0c0800000a000001" // 10.0.0.1
+	byPath      = " option 0c0800000a000001"                                      // 10.0.0.1
+	congested   = " option 1018000700000005000000000000000000010000" + "0a000002" // by 10.0.0.2
 )
 
 // holes is a session of which a receiver misses packets.
@@ -63,6 +64,16 @@ var backOffTrials = map[string]trial{
 		bad:     open + "30 spm 2 1..5 option 04080000000013880508000000000010\n31 nak 3\n32 ncf 3 to 10.0.0.2 option 0b080000000000000c0c00000a00000100000000\n33 spm 3 1..5",
 		good:    open + "30 spm 2 1..5" + fiveMS + "00000000" + limits,
 		clauses: []string{"15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"},
+	},
+	"option-place/congestion": {
+		bad:     open + "30 odata 6 option 11040007\n31 spm 2 1..6" + congested,
+		good:    open + "30 spm 2 1..5 option 11040007\n40 nak 3" + congested + "\n41 ncf 3\n42 rdata 3",
+		clauses: []string{"12.7.1-01", "12.7.2-01"},
+	},
+	"option-size/congestion": {
+		bad:     open + "30 spm 2 1..5 option 1108000700000000\n40 nak 3 option 1008000700000005\n41 ncf 3\n42 rdata 3",
+		good:    open + "30 spm 2 1..5 option 11040007\n40 nak 3" + congested + "\n41 ncf 3\n42 rdata 3",
+		clauses: []string{"12.7.1-01", "12.7.2-01"},
 	},
 	"backoff-poll": {
 		bad:     polled + "200 spm 2 1..5" + fiveMS + "00000002",
