@@ -222,8 +222,7 @@ func (r *Reporter) Owed() int { return r.owed }
 // ACKLen is more octets than an ACK takes.
 const ACKLen = packet.HeaderLen + ackLen + 4 + 28 + ReceptionLen
 
-// AppendACK appends the next ACK, a whole packet towards the source of the session, unicast to the Path NLA of the last SPM. It panics if
-// none is owed.
+// AppendACK appends the next ACK, a whole packet to be unicast to the source of the session. It panics if none is owed.
 func (r *Reporter) AppendACK(now time.Time, b []byte, tsi packet.TSI, dest uint16) []byte {
 	if r.owed == 0 {
 		panic("congestion: no ACK is owed")

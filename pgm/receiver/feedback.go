@@ -83,7 +83,8 @@ func (s *Session) asked(now time.Time, q *probed) {
 	}
 }
 
-// acknowledge sends the ACKs that the batch of received packets, which is at its end now, has made due.
+// acknowledge sends the ACKs that the batch of received packets, which is at its end now, has made due. They go to the source itself, which is
+// what the last SPM's Path NLA is unless a network element is in between: RFC 3208's elements know no ACKs.
 func (s *Session) acknowledge(now time.Time, b *packet.Batch) {
 	r := s.reporter
 	if r == nil {
@@ -92,7 +93,7 @@ func (s *Session) acknowledge(now time.Time, b *packet.Batch) {
 	r.SetOverflow(s.r.overflow)
 	r.Flush()
 	for r.Owed() > 0 && b.Room() >= 2*maxUpstream {
-		s.send(b, r.AppendACK(now, s.r.scratch[:0], s.tsi, s.r.c.Dest), s.upstream())
+		s.send(b, r.AppendACK(now, s.r.scratch[:0], s.tsi, s.r.c.Dest), s.from.Addr())
 	}
 }
 
