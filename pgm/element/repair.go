@@ -138,15 +138,14 @@ func (r *Repairer) handleNCF(now time.Time, a Arrival, s *repaired, h *packet.He
 			return refuse(h, ErrForeign)
 		}
 	}
-	own, all := false, true
+	all := true // what we hold; an NCF that completes a NAK of ours is for what we do not
 	for q := range n.All() {
-		if state, ok := s.recovery.State(q); ok {
-			own = own || state == nak.WaitNCF
+		if _, ok := s.recovery.State(q); ok {
 			s.recovery.Confirmed(now, q)
 		}
 		all = all && s.cache.get(q) != nil
 	}
-	if own || !all || a.Unicast || !s.offered.IsZero() && now.Sub(s.offered) < r.c.Offer {
+	if !all || a.Unicast || !s.offered.IsZero() && now.Sub(s.offered) < r.c.Offer {
 		return nil
 	}
 	s.offered, s.upstream = now, true
