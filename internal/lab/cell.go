@@ -31,6 +31,8 @@ type Cell struct {
 	TCP   int    // TCP flows that compete on the sender's uplink, all to the first receiver
 	Slow  string // limit of the last receiver's link as tc writes it; "": none
 
+	Rounds int // nobody answers: the sender sends all so often, with other parity each time; 0: receivers answer
+
 	// What happens to the last receiver: it is started Late after the sender,
 	// or stopped (SIGSTOP) for Stop in the middle of the transfer. Peers do
 	// not run such cells.
@@ -69,6 +71,7 @@ var cells = []Cell{
 	{Name: "n3-up1000-tcp1", Receivers: 3, Uplink: "1gbit", TCP: 1, Size: oneGiB},
 	{Name: "n3-up1000-tcp4", Receivers: 3, Uplink: "1gbit", TCP: 4, Size: halfGiB},
 	{Name: "n3-slow", Receivers: 3, Uplink: "500mbit", Slow: "50mbit", Size: behaviourSize * 2},
+	{Name: "one-way5", Receivers: 3, Loss: 5, Size: oneGiB, Rate: "400M", Rounds: 2},
 	{Name: "late", Receivers: 1, Size: behaviourSize, Rate: "400M", Late: time.Second},
 	{Name: "stop", Receivers: 1, Size: behaviourSize, Rate: "400M", Stop: 2 * time.Second},
 }
@@ -123,7 +126,9 @@ func (c Cell) superPackets() bool { return !c.MTUFrames && c.Loss == 0 && c.Slow
 
 // behaviour says that the cell is about how our programs treat others, or what a
 // receiver does, not about speed: peers do not run it.
-func (c Cell) behaviour() bool { return c.Late > 0 || c.Stop > 0 || c.TCP > 0 || c.Slow != "" }
+func (c Cell) behaviour() bool {
+	return c.Late > 0 || c.Stop > 0 || c.TCP > 0 || c.Slow != "" || c.Rounds > 0
+}
 
 // frames names what is on the wire, for the table.
 func (c Cell) frames() string {
@@ -147,6 +152,9 @@ func printCells(w io.Writer, cells []Cell) {
 		}
 		if c.Burst > 0 {
 			what = append(what, fmt.Sprintf("%d losses in a row", c.Burst))
+		}
+		if c.Rounds > 0 {
+			what = append(what, fmt.Sprintf("nobody answers: %d rounds", c.Rounds))
 		}
 		if c.TCP > 0 {
 			what = append(what, fmt.Sprintf("%d TCP flows on the uplink", c.TCP))

@@ -2,7 +2,10 @@
 
 package main
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // The hook drops what the device passes on: with super-packets, 44 at once.
 func TestLossNeverMeetsSuperPackets(t *testing.T) {
@@ -44,5 +47,16 @@ func TestCellsKeepTheOrderOfTheTable(t *testing.T) {
 	got, err := selectCells([]string{"late", "n1-loss1", "late"})
 	if err != nil || len(got) != 2 || got[0].Name != "n1-loss1" || got[1].Name != "late" {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// Where nobody can answer, neither side is told to expect one: all is sent again instead.
+func TestOneWayNeedsNoAnswers(t *testing.T) {
+	g, c := &gopgm{}, Cell{Receivers: 3, Rounds: 2}
+	if argv := g.sender(c, "file"); !slices.Contains(argv, "--one-way") || !slices.Contains(argv, "--rounds") || slices.Contains(argv, "--expect") {
+		t.Errorf("the sender: %v", argv)
+	}
+	if argv := g.receiver(c, 0, "dir"); !slices.Contains(argv, "--one-way") {
+		t.Errorf("a receiver: %v", argv)
 	}
 }

@@ -35,9 +35,12 @@ func (*gopgm) group() netip.Addr     { return netip.MustParseAddr(gopgmGroup) }
 func (*gopgm) settle() time.Duration { return 300 * time.Millisecond }
 func (*gopgm) receiversExit() bool   { return true }
 
-func (g *gopgm) receiver(_ Cell, _ int, dir string) []string {
+func (g *gopgm) receiver(c Cell, _ int, dir string) []string {
 	argv := []string{filepath.Join(g.bin, "pgmrecv"), "-e", gopgmEndpoint, "--dir", dir, "--once", "--json",
 		"--timeout", g.timeout.String()}
+	if c.Rounds > 0 {
+		argv = append(argv, "--one-way")
+	}
 	return append(argv, g.recvFlags...)
 }
 
@@ -46,11 +49,14 @@ func (g *gopgm) sender(c Cell, file string) []string {
 	if c.Rate != "" {
 		argv = append(argv, "--rate", c.Rate)
 	}
-	if c.Late > 0 {
+	switch {
+	case c.Rounds > 0:
+		argv = append(argv, "--one-way", "--rounds", strconv.Itoa(c.Rounds))
+	case c.Late > 0:
 		// To expect a receiver would be to wait for it before the data, and
 		// the question is what it gets when the data did not wait.
 		argv = append(argv, "--linger", lateLinger.String())
-	} else {
+	default:
 		argv = append(argv, "--expect", strconv.Itoa(c.Receivers))
 	}
 	argv = append(argv, g.sendFlags...)
