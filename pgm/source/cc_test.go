@@ -78,6 +78,16 @@ func (a *answerer) run(from time.Time, d time.Duration) float64 {
 	return float64(a.octets) / d.Seconds()
 }
 
+// ackWire returns an ACK with all its options, of nobody's probe.
+func ackWire() []byte {
+	p := congestion.ACK{Max: 1, Bitmap: 1}.Append(packet.Upstream(congestion.TypeACK, testTSI, testDest).Append(nil))
+	at := len(p)
+	p = congestion.Echo{Loss: 0x8000, Receiver: testFrom.Addr()}.AppendTo(packet.BeginOptions(p))
+	p = packet.EndOptions(congestion.Reception{ID: 1, Received: 1, Lost: 9}.AppendTo(p), at)
+	packet.Seal(p)
+	return p
+}
+
 // A receiver that takes everything has the rate rise from its initial value to the ceiling within a second, never above.
 func TestControlFindsTheCeiling(t *testing.T) {
 	const ceiling = 20_000_000

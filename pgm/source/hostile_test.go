@@ -146,15 +146,21 @@ func FuzzSource(f *testing.F) {
 	reply := poll.AppendReply(nil, testTSI, testDest, poll.Reply{SQN: 1})
 	f.Add(append(step(1, []byte{1, 0}), bytes.Repeat(step(0, reply), 20)...))
 	f.Add(append(bytes.Repeat(step(0, nakWire(3)), 3), step(1, []byte{1, 0})...))
+	for n := range 3 { // the length decides how the rate is found
+		f.Add(bytes.Join([][]byte{step(1, []byte{1, 0}), step(0, ackWire()), step(1, make([]byte, n)), step(0, nakWire(1, 2)), step(0, ackWire()), step(1, []byte{9, 0})}, nil))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const rate = 200_000
 		store := &fake{first: 1, trail: 1, next: 50}
 		c := testConfig(store)
 		c.MaxRate, c.MaxRepairs, c.MaxReports, c.Linger = rate, 16, 4, 100*ms
 		c.Poll, c.Tuner.DupMax = poll.PollerConfig{Want: 8}, 2
+		if c.CC = CC(len(b) % 3); c.CC != Fixed { // the rate is a ceiling then
+			c.Slow = Demote
+		}
 		s := newSource(t, c)
 		now := start
-		limit := limiter{rate: rate, depth: 1750}
+		limit := limiter{rate: rate, depth: float64(1750 + c.stampLen())}
 		each := func(p sent) { limit.take(t, p.at, p.wire) }
 		steps := 0
 		for ; len(b) >= 2 && steps < 200; steps++ {
