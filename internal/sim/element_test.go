@@ -2,12 +2,15 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/internal/script"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/element"
 	"github.com/gopgm/gopgm/pgm/packet"
@@ -218,18 +221,14 @@ func TestImplosion(t *testing.T) {
 	b.WriteString("                  with elements: NAKs     without, tuned: NAKs\n")
 	b.WriteString("receivers  elements    for each loss    for each loss  in the last third\n")
 	for _, receivers := range sizes {
-		packets := 600
-		if receivers >= 100_000 {
-			packets = 100
-		}
-		with := broad(t, FromSeed(uint64(receivers)), receivers, min(packets, 400), true)
+		with := broad(t, FromSeed(uint64(receivers)), receivers, max(400*1000/max(receivers, 1000), 60), true)
 		p := implosion{receivers: receivers, with: perLoss(with.naks, with.losses)}
 		fmt.Fprintf(&b, "%9d %9d %16.2f", receivers, with.elements, p.with)
 		if p.with > 1.1 {
 			t.Errorf("%d receivers: %d NAKs for %d losses", receivers, with.naks, with.losses)
 		}
 		if receivers <= 10_000 {
-			without := broad(t, FromSeed(uint64(receivers)), receivers, packets, false)
+			without := broad(t, FromSeed(uint64(receivers)), receivers, 600, false)
 			p.without, p.last = perLoss(without.naks, without.losses), perLoss(without.last[0], without.last[1])
 			fmt.Fprintf(&b, " %16.2f %18.2f", p.without, p.last)
 			with.all = with.all && without.all
@@ -248,10 +247,49 @@ func TestImplosion(t *testing.T) {
 		return
 	}
 	golden(t, "implosion.txt", b.String())
+	if script.Rewriting() {
+		if err := os.WriteFile(filepath.Join("..", "..", "docs", "element-naks.svg"), []byte(plotImplosion(points)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // implosion is a row of the table.
 type implosion struct {
 	receivers           int
 	with, without, last float64
+}
+
+// plotImplosion draws the table, both axes logarithmic: 10 to 1,000,000 receivers, 0.5 to 500 NAKs.
+func plotImplosion(rows []implosion) string {
+	const width, height, left, top = 640, 240, 40, 24
+	x := func(receivers int) float64 { return left + width*(math.Log10(float64(receivers))-1)/5 }
+	y := func(naks float64) float64 { return top + height*(1-math.Log10(min(max(naks, 0.5), 500)/0.5)/3) }
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="11">`+"\n", width+left+20, height+top+36)
+	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="#fff"/><text x="%d" y="14">NAKs at the source for a lost packet, by the number of receivers</text>`+"\n", left)
+	for _, v := range []float64{1, 10, 100} {
+		fmt.Fprintf(&b, `<path d="M%d %.0fh%d" stroke="#ccc"/><text x="%d" y="%.0f" text-anchor="end">%.0f</text>`+"\n", left, y(v), width, left-4, y(v)+4, v)
+	}
+	for n := 10; n <= 1_000_000; n *= 10 {
+		fmt.Fprintf(&b, `<text x="%.0f" y="%d" text-anchor="middle">%d</text>`+"\n", x(n), top+height+14, n)
+	}
+	for i, c := range []struct {
+		name, colour string
+		value        func(r implosion) float64
+	}{
+		{"with elements", "#06c", func(r implosion) float64 { return r.with }},
+		{"without, tuned back-off", "#c30", func(r implosion) float64 { return r.without }},
+		{"the same, in the last third", "#393", func(r implosion) float64 { return r.last }},
+	} {
+		fmt.Fprintf(&b, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n"+`<polyline fill="none" stroke="%s" points="`, left+i*210, top+height+30, c.colour, c.name, c.colour)
+		for _, r := range rows {
+			if v := c.value(r); v > 0 {
+				fmt.Fprintf(&b, "%.0f,%.0f ", x(r.receivers), y(v))
+			}
+		}
+		b.WriteString("\"/>\n")
+	}
+	b.WriteString("</svg>\n")
+	return b.String()
 }
