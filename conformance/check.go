@@ -91,7 +91,7 @@ func (c *Checker) Take(pk *pcap.Packet) {
 	}
 	p := &c.sight
 	p.Packet, p.c = pk, c
-	p.at = int64(c.last.Sub(c.first) + time.Second) // captures are not always in order; time does not go back
+	p.at = int64(min(c.last.Sub(c.first), maxSpan) + time.Second) // captures are not always in order; time does not go back
 	c.now = p.at
 	switch {
 	case pk.Truncated:
@@ -138,6 +138,9 @@ func (c *Checker) Take(pk *pcap.Packet) {
 	}
 	s.follow(p)
 }
+
+// maxSpan bounds the time that a capture spans, which pcapng does not.
+const maxSpan time.Duration = 1 << 62
 
 // session returns the session of p; nil when it cannot be followed.
 func (c *Checker) session(p *sight) *session {

@@ -201,3 +201,16 @@ func FuzzCheck(f *testing.F) {
 		text(v)
 	})
 }
+
+// A capture may say that it spans the age of the universe: time does not go back for that.
+func TestTimesBeyondReason(t *testing.T) {
+	all := story("0 spm 0 1..0\n1 odata 1\n2 odata 2").draw(t)
+	all[1].Time = time.Unix(1<<40, 0)
+	k := NewChecker(Config{})
+	for i := range all {
+		if k.Take(&all[i]); k.now <= 0 {
+			t.Errorf("packet %d comes at %d", i+1, k.now)
+		}
+	}
+	k.Verdict()
+}
