@@ -50,6 +50,11 @@ type TransferReport struct {
 	NAKs        uint64 `json:"naks,omitempty"`
 	NCFs        uint64 `json:"ncfs,omitempty"`
 	ACKs        uint64 `json:"acks,omitempty"`
+	Elections   uint64 `json:"elections,omitempty"`       // of ackers
+	Overdue     uint64 `json:"overdue,omitempty"`         // times that no acknowledgement came
+	Queues      uint64 `json:"queue_losses,omitempty"`    // times that the rate was lowered: for losses in long queues,
+	Excess      uint64 `json:"excess_losses,omitempty"`   // for losses beyond those of a calm network,
+	Overflows   uint64 `json:"overflow_losses,omitempty"` // and for losses in a receiver's socket
 	KernelDrops uint64 `json:"kernel_drops,omitempty"`
 	Dropped     uint64 `json:"dropped,omitempty"` // by --drop
 	Malformed   uint64 `json:"malformed,omitempty"`
@@ -138,6 +143,8 @@ func NewSessionReport(s transfer.SessionSummary) TransferReport {
 func (r *TransferReport) AddSource(s *pgm.SenderStats) {
 	r.ODATA, r.RDATA, r.SPMs, r.NAKs, r.NCFs = s.ODATA, s.RDATA, s.SPM, s.NAKs, s.NCF
 	r.ACKs, r.KernelDrops = s.Control.ACKs, s.Socket.Drops
+	a := &s.Control.Auto
+	r.Elections, r.Overdue, r.Queues, r.Excess, r.Overflows = a.Elections, a.Timeouts, a.Queue, a.Excess, a.Overflow
 }
 
 // NewExitReport returns the last report of a receiver: what it counted.
