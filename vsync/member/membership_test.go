@@ -237,3 +237,23 @@ func TestSlowMemberIsNamedAndExcluded(t *testing.T) {
 		t.Errorf("the others stopped at %v", d)
 	}
 }
+
+// What a member gets behind its answer in phase one it does not say that it has: it may not be in the cut, and others would take it for
+// safe.
+func TestNothingIsSaidBehindAnAnswer(t *testing.T) {
+	net := calm(t, 2, Config{Order: FIFO, Safe: true})
+	a, b := net.procs[0], net.procs[1]
+	b.m.freeze(b.now())
+	said := b.m.advertised[0]
+	a.send()
+	for p := a.m.PollTransmit(a.now()); p != nil; p = a.m.PollTransmit(a.now()) {
+		_ = b.m.HandlePacket(b.now(), a.m.ID(), p)
+	}
+	b.m.alive()
+	if got := b.m.streams[0].received; got != said+1 {
+		t.Fatalf("it has %d batches, want %d", got, said+1)
+	}
+	if b.m.advertised[0] != said {
+		t.Errorf("it says that it has %d batches, and has answered that it has %d", b.m.advertised[0], said)
+	}
+}
