@@ -193,6 +193,13 @@ func TestUnknownOptionIsSkipped(t *testing.T) {
 	}
 }
 
+// [9-09]
+func TestOptionsBehindAnUnknownOneAreRead(t *testing.T) {
+	b := newBench(t, nak.RecoveryConfig{})
+	b.hear("0 spm 0 1..4 option 20040000 join 4", 15)
+	b.only(1, 6, 4)
+}
+
 // An APDU is put together from packets that were received, wherever the trailing edge is by then [9.2-02], [9.2.3-01].
 func TestAPDUOutlivesTheTrail(t *testing.T) {
 	b := newBench(t, nak.RecoveryConfig{})

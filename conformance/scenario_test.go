@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -329,11 +330,21 @@ func TestScenarios(t *testing.T) {
 					t.Errorf("%s: %d sessions", x.who, len(v.Sessions))
 				}
 				if len(v.Tally) > 0 || v.Packets != uint64(len(x.packets)) {
-					t.Errorf("%s:\n%s", x.who, text(v))
+					t.Errorf("%s: broken rules: %s\n%s", x.who, strings.Join(brokenRules(v), ", "), text(v))
 				}
 			}
 		})
 	}
+}
+
+// brokenRules returns the names of the rules that the findings are of.
+func brokenRules(v *Verdict) (names []string) {
+	for _, f := range v.Findings {
+		if !slices.Contains(names, f.Rule) {
+			names = append(names, f.Rule)
+		}
+	}
+	return names
 }
 
 // String names the scenario.
