@@ -57,7 +57,7 @@ func flagSet(o *options, f *labFlags) *pflag.FlagSet {
 	fs.StringSliceVarP(&f.names, "cell", "c", nil, "run only these cells (`NAME,...`); --list shows them")
 	fs.BoolVar(&o.list, "list", false, "print the cells that would run, and exit")
 	fs.IntVarP(&o.runs, "runs", "k", 1, "runs of each cell; the table has their median and minimum")
-	fs.StringVar(&f.rate, "rate", "", "pgmsend's --rate in every cell, in bits a second, such as 490M or 4G; auto: it finds its own")
+	fs.StringVar(&f.rate, "rate", "", "pgmsend's --rate, a ceiling, in every cell, such as 490M or 4G; auto: none")
 	fs.Var(&f.size, "size", "size of the file, such as 1GiB, 100MB or 20GB")
 	fs.BoolVar(&f.sparse, "sparse", false, "send a file of holes, with some random blocks")
 	fs.BoolVar(&f.mtuFrames, "mtu-frames", false, "switch GSO and GRO of the devices off also without loss")
