@@ -137,7 +137,11 @@ func (s *Summary) write(b *strings.Builder) {
 	for _, t := range slices.Sorted(mapKeys(s.Packets)) {
 		fmt.Fprintf(b, ", %d %s", s.Packets[t], t)
 	}
-	fmt.Fprintf(b, ", %d receivers", s.Receivers)
+	if s.Receivers == 1 {
+		b.WriteString(", 1 receiver")
+	} else {
+		fmt.Fprintf(b, ", %d receivers", s.Receivers)
+	}
 	if s.Ending != "" {
 		fmt.Fprintf(b, ", ends with %s", s.Ending)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,6 +203,29 @@ func TestPartialGroupIsRepairedSelectively(t *testing.T) {
 	st.want("at the second", "send NAK 1 to")
 	st.handle(dataPacket(packet.TypeRDATA, 1, 0, text(1), nil))
 	st.want("repaired", "deliver 1", "deliver 2")
+}
+
+// §9.3, §11.2: what is asked for as parity and what is asked for by its number goes in NAKs of their own, also when both are due at once.
+func TestNAKListsAreOfOneKind(t *testing.T) {
+	st := newParityStage(t, Config{})
+	st.begin(onDemand)
+	st.data(0, 1, 2, 3, 4, 5, 6)
+	st.data(8, 9, 10, 12) // 7 of the first group, 11 of one that is not full
+	st.spm(12, onDemand, 0)
+	st.spm(12, onDemand, 0)
+	st.now = st.now.Add(time.Second) // a host that was busy: both are overdue
+	st.advance(0)
+	var of []string
+	for line := range strings.Lines(st.out.String()) {
+		if _, nak, ok := strings.Cut(strings.TrimSpace(line), " send NAK "); ok && !slices.Contains(of, nak) {
+			of = append(of, nak)
+		}
+	}
+	slices.Sort(of)
+	want := []string{fmt.Sprintf("0 to %v of parity", testFrom), fmt.Sprintf("11 to %v", testFrom)}
+	if !slices.Equal(of, want) {
+		t.Errorf("got %q, want %q\n%s", of, want, st.out.String())
+	}
 }
 
 // §11.5: pro-active parity is used, and what it brings is not asked for; without on-demand parity, the rest is asked for by its numbers.

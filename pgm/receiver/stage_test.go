@@ -135,6 +135,9 @@ func (st *stage) poll() {
 			if m.TTL != 0 {
 				fmt.Fprintf(&st.out, " ttl %d", m.TTL)
 			}
+			if h.Options&packet.FlagParity != 0 {
+				st.out.WriteString(" of parity")
+			}
 			st.out.WriteByte('\n')
 		}
 	}
