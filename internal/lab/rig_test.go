@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -62,6 +64,22 @@ func sendPackets() error {
 	return nil
 }
 
+// setReadBuffer makes room for all packets, so that none is lost on a host that is too busy to read them.
+func setReadBuffer(conn *net.UDPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) {
+		set = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, soRcvBufForce, 32<<20)
+	})
+	return errors.Join(err, set)
+}
+
+// soRcvBufForce is SO_RCVBUFFORCE, which package syscall does not name.
+const soRcvBufForce = 33
+
 // countPackets prints how many packets it hears until none has come for a while.
 func countPackets() error {
 	dev, err := net.InterfaceByName(hostDevice)
@@ -73,6 +91,9 @@ func countPackets() error {
 		return err
 	}
 	defer conn.Close()
+	if err := setReadBuffer(conn); err != nil {
+		return err
+	}
 	buf := make([]byte, 100)
 	n := 0
 	for wait := 20 * time.Second; ; wait = time.Second {

@@ -43,7 +43,7 @@ func wait(t *testing.T, done <-chan result) result {
 	select {
 	case r := <-done:
 		return r
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("a receiver does not return")
 		return result{}
 	}
