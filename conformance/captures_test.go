@@ -32,7 +32,7 @@ func collect(all ...map[string]trial) map[string]trial {
 // Each rule fires on the capture that breaks it, with the clauses that it is to name and no others, and no rule fires on the one
 // that satisfies it.
 func TestRulesFire(t *testing.T) {
-	trials := collect(headerTrials, optionTrials, sourceTrials, dataTrials, ncfTrials, receiverTrials, pollTrials, backOffTrials)
+	trials := collect(headerTrials, optionTrials, sourceTrials, dataTrials, ncfTrials, receiverTrials, pollTrials, backOffTrials, parityTrials, parityRequestTrials)
 	for _, r := range Rules() {
 		t.Run(r.Name, func(t *testing.T) {
 			n := 0

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/pcap"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
@@ -52,6 +53,13 @@ type Checker struct {
 	receivers int
 	rule      *Rule // the one at work
 	sight     sight
+
+	dataHeld    int          // octets of data that parity is held against, of all sessions
+	encoder     *fec.Encoder // for groups of encodes packets of up to encodesTSDU octets
+	encodes     fec.Size
+	encodesTSDU int
+	encoded     *tgroup // that the encoder was begun with
+	buffer      []byte
 }
 
 // NewChecker returns a Checker that has seen nothing yet.
@@ -69,7 +77,7 @@ const (
 	unjudgedShort    = "packets too short for a PGM header"
 	unjudgedType     = "packets of a type that is not of RFC 3208"
 	unjudgedParent   = "POLLs of parents beyond those that are followed"
-	unjudgedParity   = "parity packets, but for their headers"
+	unjudgedParity   = "what is in parity packets of groups of which not all data is remembered"
 	unjudgedDropped  = "packets that receivers drop: they have no effect"
 	unjudgedSessions = "packets of sessions beyond the limit of sessions that are followed"
 	unjudgedPackets  = "data packets too old, or too many, to be remembered"
@@ -106,12 +114,8 @@ func (c *Checker) Take(pk *pcap.Packet) {
 		c.rule = r
 		r.see(p)
 	}
-	switch {
-	case p.dropped():
+	if p.dropped() {
 		c.unjudged[unjudgedDropped]++
-		return
-	case p.parity:
-		c.unjudged[unjudgedParity]++
 		return
 	}
 	switch p.h.Type {
@@ -132,9 +136,14 @@ func (c *Checker) Take(pk *pcap.Packet) {
 			c.unjudged[unjudgedReceiver]++
 		}
 	}
+	if p.parity && p.h.Type.IsData() && s.groups.k != 0 {
+		p.parityErr = p.parityData.Parse(s.groups.k, &p.h, &p.data)
+	}
 	for _, r := range sessionRulesOf[p.h.Type] {
-		c.rule = r
-		r.see(p)
+		if !p.parity || r.parity {
+			c.rule = r
+			r.see(p)
+		}
 	}
 	s.follow(p)
 }
@@ -204,7 +213,11 @@ func (c *Checker) close(s *session) {
 		c.records -= len(r.asks)
 	}
 	c.receivers -= len(s.receivers)
-	s.doubts, s.track.slots = nil, nil
+	c.records -= 2 * len(s.groups.slots)
+	for i := range s.groups.slots {
+		s.forget(&s.groups.slots[i])
+	}
+	s.doubts, s.track.slots, s.groups.slots = nil, nil, nil
 }
 
 // Verdict says what was found. It ends the capture: the Checker must not be used again.

@@ -86,7 +86,7 @@ var endingRules = []*Rule{
 		},
 	},
 	{
-		Name: "rst-mute", Clauses: []string{"9.8.2-02"}, types: []packet.Type{packet.TypeNCF, packet.TypeRDATA},
+		Name: "rst-mute", parity: true, Clauses: []string{"9.8.2-02"}, types: []packet.Type{packet.TypeNCF, packet.TypeRDATA},
 		Fires: "an NCF or RDATA of a source whose OPT_RST says that it answers no NAKs",
 		see: func(p *sight) {
 			if e := &p.s.end; e.mute && p.at-e.rstAt > p.s.late() {

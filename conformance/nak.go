@@ -17,7 +17,7 @@ var nakRules = []*Rule{
 		},
 	},
 	{
-		Name: "nak-source", Clauses: []string{"6.3-25", "3.6.3.1-01"}, types: []packet.Type{packet.TypeNAK, packet.TypeNNAK},
+		Name: "nak-source", parity: true, Clauses: []string{"6.3-25", "3.6.3.1-01"}, types: []packet.Type{packet.TypeNAK, packet.TypeNNAK},
 		Fires: "a NAK that names another source or group than its session's",
 		see: func(p *sight) {
 			switch s := p.s; {
@@ -29,7 +29,7 @@ var nakRules = []*Rule{
 		},
 	},
 	{
-		Name: "nak-before-spm", Clauses: []string{"6.2-05"}, types: onNAK, Fires: "a NAK in a session of which there was no SPM from its beginning on",
+		Name: "nak-before-spm", parity: true, Clauses: []string{"6.2-05"}, types: onNAK, Fires: "a NAK in a session of which there was no SPM from its beginning on",
 		see: func(p *sight) {
 			switch s := p.s; {
 			case s.spms.any || !s.known:
@@ -41,7 +41,7 @@ var nakRules = []*Rule{
 		},
 	},
 	{
-		Name: "nak-upstream", Clauses: []string{"6.2-04", "6.3-23", "6.2-03", "8.3-03", "13.2-02"}, types: onNAK,
+		Name: "nak-upstream", parity: true, Clauses: []string{"6.2-04", "6.3-23", "6.2-03", "8.3-03", "13.2-02"}, types: onNAK,
 		Fires: "a unicast NAK to another address than the Path NLA of the last SPMs in sequence",
 		see: func(p *sight) {
 			a := p.Dst.Addr().Unmap()
@@ -51,7 +51,7 @@ var nakRules = []*Rule{
 		},
 	},
 	{
-		Name: "nak-multicast", Clauses: []string{"6.3-24"}, types: onNAK, Fires: "a multicast NAK with a TTL above 1",
+		Name: "nak-multicast", parity: true, Clauses: []string{"6.3-24"}, types: onNAK, Fires: "a multicast NAK with a TTL above 1",
 		see: func(p *sight) {
 			if p.multicast() && p.TTL > 1 {
 				p.find("6.3-24", "NAK %v multicast with TTL %d", p.nak.SQN, p.TTL)
@@ -194,7 +194,7 @@ var nakRules = []*Rule{
 		},
 	},
 	{
-		Name: "nak-after-reset", Clauses: []string{"9.8.1-02"}, types: onNAK, Fires: "a NAK long after OPT_RST said that there will be no repairs",
+		Name: "nak-after-reset", parity: true, Clauses: []string{"9.8.1-02"}, types: onNAK, Fires: "a NAK long after OPT_RST said that there will be no repairs",
 		see: func(p *sight) {
 			if e := &p.s.end; e.mute && p.at-e.rstAt > p.c.grace && e.rsts > 1 {
 				p.find("9.8.1-02", "NAK %v, %v after OPT_RST with the N bit", p.nak.SQN, duration(p.at-e.rstAt))

@@ -8,7 +8,7 @@ import (
 
 var ncfRules = []*Rule{
 	{
-		Name: "ncf-source", Clauses: []string{"3.6.4.1-01", "8.3-04", "3.1-03"}, types: onNCF, Fires: "an NCF from another address than the source's, or that names another source or group",
+		Name: "ncf-source", parity: true, Clauses: []string{"3.6.4.1-01", "8.3-04", "3.1-03"}, types: onNCF, Fires: "an NCF from another address than the source's, or that names another source or group",
 		see: func(p *sight) {
 			s := p.s
 			if !s.source.IsValid() || p.has(packet.OptNbrUnreach) {
@@ -25,7 +25,7 @@ var ncfRules = []*Rule{
 		},
 	},
 	{
-		Name: "ncf-group", Clauses: []string{"5.2-01", "3.6.4.1-01"}, types: onNCF, Fires: "a unicast NCF from the source, without OPT_NBR_UNREACH",
+		Name: "ncf-group", parity: true, Clauses: []string{"5.2-01", "3.6.4.1-01"}, types: onNCF, Fires: "a unicast NCF from the source, without OPT_NBR_UNREACH",
 		see: func(p *sight) {
 			if !p.multicast() && p.Src.Addr().Unmap() == p.s.source && !p.has(packet.OptNbrUnreach) {
 				p.find("5.2-01", "NCF %v unicast to %v", p.nak.SQN, p.Dst.Addr())

@@ -34,7 +34,10 @@ var odataRules = []*Rule{
 }
 
 // skips reports whether the packet may leave out numbers: those behind a transmission group that was cut short.
-func (p *sight) skips() bool { return p.s.end.parity }
+func (p *sight) skips() bool {
+	s := p.s
+	return s.end.parity && (s.groups.k == 0 || s.groups.k.Next(s.dataLead) == p.data.SQN)
+}
 
 // passedAt returns since when ODATA newer than n had been seen, as far as that is remembered.
 func (s *session) passedAt(n packet.SQN) int64 {

@@ -33,9 +33,9 @@ var optionShapes = map[packet.OptionType]optionShape{
 	packet.OptNAKBOIvl:   {"OPT_NAK_BO_IVL", []packet.Type{packet.TypeSPM, packet.TypeNCF, packet.TypePOLL}, "15.4.1-01", []int{12}, "15.4.1-01", 0},
 	packet.OptNAKBORng:   {"OPT_NAK_BO_RNG", onSPM, "15.4.2-01", []int{12}, "15.4.2-01", 0},
 	packet.OptRedirect:   {name: "OPT_REDIRECT"},
-	packet.OptParityPrm:  {name: "OPT_PARITY_PRM", flags: 0x03},
-	packet.OptParityGrp:  {name: "OPT_PARITY_GRP"},
-	packet.OptCurrTGSize: {name: "OPT_CURR_TGSIZE"},
+	packet.OptParityPrm:  {"OPT_PARITY_PRM", onSPM, "11.8.1-02", []int{8}, "11.8.1-03", 0x03},
+	packet.OptParityGrp:  {"OPT_PARITY_GRP", onData, "11.8.2-02", []int{8}, "11.8.2-03", 0},
+	packet.OptCurrTGSize: {"OPT_CURR_TGSIZE", onSession, "11.8.3-02", []int{8}, "11.8.3-03", 0},
 	packet.OptNbrUnreach: {"OPT_NBR_UNREACH", []packet.Type{packet.TypeSPM, packet.TypeNCF}, "15.4.3-01", []int{4}, "15.4.3-01", 0},
 	packet.OptPathNLA:    {"OPT_PATH_NLA", onNCF, "15.4.4-01", []int{8, 20}, "15.4.4-01", 0},
 	packet.OptCR:         {"OPT_CR", []packet.Type{packet.TypeNAK}, "12.7.1-01", []int{24, 36}, "12.7.1-01", 0x07},
@@ -90,7 +90,7 @@ var optionRules = []*Rule{
 				shape, known := optionShapes[o.t]
 				if o.octet[2]&0xf8 != 0 {
 					p.find("9-05", "%s of %v with reserved bits %#02x", o.name(), p.h.Type, o.octet[2])
-				} else if known && o.octet[3]&0x7f&^shape.flags != 0 {
+				} else if encoded := p.parity && o.octet[2]&0x04 != 0; known && !encoded && o.octet[3]&0x7f&^shape.flags != 0 {
 					p.find("9-05", "%s of %v with bits %#02x that it does not define", o.name(), p.h.Type, o.octet[3])
 				}
 			}
@@ -147,7 +147,7 @@ var optionRules = []*Rule{
 		},
 	},
 	{
-		Name: "option-place", Clauses: []string{"9.2-01", "9.3-01", "9.4.3-01", "9.6-01", "9.7.2-01", "9.8-02", "12.7.1-01", "12.7.2-01", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
+		Name: "option-place", Clauses: []string{"9.2-01", "9.3-01", "9.4.3-01", "9.6-01", "9.7.2-01", "9.8-02", "11.8.1-02", "11.8.2-02", "11.8.3-02", "12.7.1-01", "12.7.2-01", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
 		Fires: "an option in a packet of a type that does not bear it",
 		see: func(p *sight) {
 			for _, o := range p.options {
@@ -158,7 +158,7 @@ var optionRules = []*Rule{
 		},
 	},
 	{
-		Name: "option-size", Clauses: []string{"9.2.4-01", "9.3-02", "9.4.3-01", "9.6.4-01", "9.7.4-01", "9.8.4-01", "12.7.1-01", "12.7.2-01", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
+		Name: "option-size", Clauses: []string{"9.2.4-01", "9.3-02", "9.4.3-01", "9.6.4-01", "9.7.4-01", "9.8.4-01", "11.8.1-03", "11.8.2-03", "11.8.3-03", "12.7.1-01", "12.7.2-01", "15.4.1-01", "15.4.2-01", "15.4.3-01", "15.4.4-01"}, raw: true,
 		Fires: "an option of another length than the RFC draws",
 		see: func(p *sight) {
 			for _, o := range p.options {

@@ -34,17 +34,17 @@ var optionTrials = map[string]trial{
 	},
 	"option-encoded": {
 		bad:     plain + "61 spm 4 1..5 fin poke 42 04\n62 spm 5 1..5 fin poke 43 80",
-		good:    plain + "62 odata 9 poke 5 80",
+		good:    "0 spm 0 8..7 prm 4 2\n1 odata 4 trail 4 parity option 01100480000000040000000000000028",
 		clauses: []string{"9-07"},
 	},
 	"option-order": {
-		bad:     plain + "61 spm 4 1..5 fin option 08080000 option 00000008",
-		good:    plain + "61 spm 4 1..5 option 0808000000000008 fin",
+		bad:     plain + "61 spm 4 1..5 fin option 08080001 option 00000008",
+		good:    plain + "61 spm 4 1..5 option 0808000100000008 fin",
 		clauses: []string{"9.1-03"},
 	},
 	"network-significant": {
 		bad:     plain + "61 spm 4 1..5 fin poke 5 03\n9.5 nak 2 3 poke 5 01",
-		good:    plain + "61 spm 4 1..5 option 0808000000000008 fin\n8 nak 2 3",
+		good:    plain + "61 spm 4 1..5 option 0808000100000008 fin\n8 nak 2 3",
 		clauses: []string{"8-07", "8-08"},
 	},
 	"option-place": {

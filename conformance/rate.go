@@ -16,7 +16,7 @@ type bucket struct {
 
 var rateRules = []*Rule{
 	{
-		Name: "rate", Clauses: []string{"5.1.2-02", "5.1.1-01", "5.1.2-01", "5.1-01"}, types: []packet.Type{packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA, packet.TypeNCF},
+		Name: "rate", parity: true, Clauses: []string{"5.1.2-02", "5.1.1-01", "5.1.2-01", "5.1-01"}, types: []packet.Type{packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA, packet.TypeNCF},
 		Fires: "more octets in some time than the rate and the bucket allow, if they are known",
 		see: func(p *sight) {
 			if p.c.Rate == 0 {

@@ -34,6 +34,9 @@ var rdataRules = []*Rule{
 		see: func(p *sight) {
 			for n := range p.nak.All() {
 				r := p.s.track.at(n)
+				if p.s.groups.ond { // parity may answer
+					return
+				}
 				if r == nil || r.ncfs < 5 || p.at-r.ncfs0 < int64(p.c.Repair) || r.repair > r.ncfs0 || !p.s.inWindow(n) {
 					continue
 				}
@@ -42,7 +45,7 @@ var rdataRules = []*Rule{
 			}
 		},
 		end: func(s *session) {
-			if !s.known {
+			if !s.known || s.groups.ond {
 				return
 			}
 			for i := range s.track.slots {

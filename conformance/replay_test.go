@@ -44,6 +44,9 @@ func TestReplayDeliversWhatTheReceiverDid(t *testing.T) {
 			live := s.ears[len(s.ears)-1]
 			again := &ear{unordered: live.unordered, got: map[packet.SQN]bool{}}
 			replayed(t, s.view, func(x *receiver.Session) receiver.Sink {
+				if c.fec.Enabled() {
+					again.parity = newKeeper(x, c.fec, func() time.Time { return s.view[0].Time })
+				}
 				if again.unordered {
 					x.Unordered()
 				}

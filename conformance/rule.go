@@ -16,6 +16,8 @@ type Rule struct {
 	raw   bool          // it is shown packets that a receiver drops, too, before their session is known
 	see   func(p *sight)
 	end   func(s *session) // when the session is over: what never came
+
+	parity bool // it is shown packets with OPT_PARITY, too
 }
 
 // Rules returns all rules, noun by noun.
@@ -25,6 +27,7 @@ var rules = slices.Concat(
 	headerRules, optionRules, fragmentRules, sessionRules,
 	spmRules, heartbeatRules, windowRules, odataRules, rdataRules,
 	nakRules, ncfRules, requestRules, pollRules, backOffRules, endingRules, rateRules,
+	parityOfferRules, parityRules, parityRequestRules,
 )
 
 // shown holds the rules by the type of the packets that they are shown.

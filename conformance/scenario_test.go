@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/internal/sim"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pcap"
@@ -31,6 +32,7 @@ type scenario struct {
 	noJoin  bool
 	keep    time.Duration // TXW_SECS; 0: a minute
 	loses   bool          // receivers may miss something for good
+	fec     fec.Config
 }
 
 const (
@@ -63,9 +65,10 @@ type ear struct {
 	lost      int
 	ended     bool
 	why       receiver.End
+	parity    *keeper // that parity is decoded from; nil: without parity
 }
 
-func (e *ear) Data(d receiver.Data) bool               { e.got[d.SQN] = true; return true }
+func (e *ear) Data(d receiver.Data) bool               { e.got[d.SQN] = true; e.parity.keep(d); return true }
 func (e *ear) Lost(first, last packet.SQN)             { e.lost += last.Sub(first) + 1 }
 func (e *ear) End(why receiver.End, _ packet.Reset)    { e.ended, e.why = true, why }
 func addr(n *sim.Net, h sim.Host) netip.AddrPort       { return n.Addr(h) }
@@ -134,6 +137,7 @@ func newScene(t testing.TB, c scenario) *scene {
 	s.source, err = source.New(source.Config{
 		TSI: storyTSI, Dest: sim.Group.Port(), Source: addr(s.net, s.host), Group: sim.Group, MaxTSDU: sceneTSDU, Overhead: sim.Overhead,
 		MaxRate: s.c.rate, Ambient: s.c.ambient, IHBMin: sceneIHB, IHBMax: time.Second, First: c.first, Join: !c.noJoin, Store: s.memory, Rand: s.net.Rand(),
+		FEC: c.fec,
 	}, s.net.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +153,9 @@ func (s *scene) listen(at sim.Router, down *sim.Link) *ear {
 	r, err := receiver.New(receiver.Config{
 		Dest: sim.Group.Port(), Group: sim.Group, Recovery: sceneRecovery, Rand: s.net.Rand(),
 		Accept: func(_ time.Time, x *receiver.Session) receiver.Sink {
+			if s.c.fec.Enabled() {
+				e.parity = newKeeper(x, s.c.fec, s.net.Now)
+			}
 			if e.unordered {
 				x.Unordered()
 			}
@@ -288,6 +295,15 @@ var scenarios = []scenario{
 	{
 		name: "slow-repair", has: []packet.Type{packet.TypeNAK, packet.TypeRDATA}, rate: 50_000,
 		play: func(s *scene) { s.crowd(5, sim.Link{Loss: 0.2}); s.write(300, 150); s.close() },
+	},
+	{
+		name: "parity", has: []packet.Type{packet.TypeNAK, packet.TypeNCF, packet.TypeRDATA}, fec: fec.Config{Group: 16, Proactive: 1, OnDemand: true},
+		play: parityTalk,
+	},
+	{name: "parity-unasked", fec: fec.Config{Group: 8, Proactive: 2}, play: parityTalk},
+	{
+		name: "parity-demand", has: []packet.Type{packet.TypeNAK, packet.TypeNCF, packet.TypeRDATA}, first: 0xffff_ff00, fec: fec.Config{Group: 8, Parity: 8, OnDemand: true},
+		play: parityTalk,
 	},
 }
 

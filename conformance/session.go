@@ -43,6 +43,7 @@ type session struct {
 	polls    polls
 	advice   advice
 	rate     bucket
+	groups   groups
 }
 
 func (s *session) count() (n uint64) {
@@ -61,6 +62,10 @@ func (s *session) follow(p *sight) {
 			p.h.Type == packet.TypeSPM && !p.spm.NoWindow() && p.spm.Lead+1 == p.spm.Trail
 	}
 	if p.h.Type.IsUpstream() {
+		if p.parity {
+			s.followParity(p)
+			return
+		}
 		s.followRequest(p)
 		return
 	}
@@ -74,8 +79,13 @@ func (s *session) follow(p *sight) {
 	if p.multicast() && !s.group.IsValid() {
 		s.group = p.Dst.Addr().Unmap()
 	}
+	if p.parity && p.h.Type != packet.TypeSPM {
+		s.followParity(p)
+		return
+	}
 	switch p.h.Type {
 	case packet.TypeSPM:
+		s.offer(p)
 		s.followSPM(p)
 	case packet.TypeODATA, packet.TypeRDATA:
 		s.followData(p)
@@ -128,7 +138,7 @@ func (s *session) followSPM(p *sight) {
 		return
 	}
 	if d := p.spm.Lead.Sub(s.lead); d > 0 {
-		s.missing += uint64(d) // the data that it speaks of was not seen
+		s.missing += uint64(d - s.groups.skipped(s.lead, p.spm.Lead)) // the data that it speaks of was not seen
 		s.lead, s.leadAt = p.spm.Lead, p.at
 	}
 	s.advance(p.spm.Trail, p.at)
@@ -136,6 +146,7 @@ func (s *session) followSPM(p *sight) {
 
 func (s *session) followData(p *sight) {
 	n := p.data.SQN
+	s.followGroup(p)
 	s.join(p, n)
 	if !s.known {
 		s.known, s.lead, s.leadAt = true, n, p.at
@@ -154,7 +165,7 @@ func (s *session) followData(p *sight) {
 	}
 	switch {
 	case n.After(s.lead):
-		s.missing += uint64(n.Sub(s.lead) - 1)
+		s.missing += uint64(n.Sub(s.lead) - 1 - s.groups.skipped(s.lead, n))
 		s.lead, s.leadAt = n, p.at
 	case s.hasData && s.missing > 0 && (r == nil || r.sent == 0):
 		s.missing-- // it was late
@@ -288,7 +299,7 @@ func (s *session) settled(at int64) (packet.SQN, bool) {
 
 var sessionRules = []*Rule{
 	{
-		Name: "session-source", Clauses: []string{"3.1-01"}, types: []packet.Type{packet.TypeSPM, packet.TypeODATA},
+		Name: "session-source", parity: true, Clauses: []string{"3.1-01"}, types: []packet.Type{packet.TypeSPM, packet.TypeODATA},
 		Fires: "SPMs or ODATA of one TSI from two network sources",
 		see: func(p *sight) {
 			if a := p.Src.Addr().Unmap(); p.s.source.IsValid() && a != p.s.source {

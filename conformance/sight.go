@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pcap"
 	"github.com/gopgm/gopgm/pgm/packet"
@@ -34,6 +35,9 @@ type sight struct {
 	nak   nak.Packet
 	poll  poll.Packet
 	reply poll.Reply
+
+	parityData fec.Parity // of ODATA and RDATA with OPT_PARITY, once the size of groups is known,
+	parityErr  error      // unless it is none
 
 	s *session
 	r *asker // who sent it, if it is upstream

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pcap"
 	"github.com/gopgm/gopgm/pgm/packet"
@@ -133,7 +134,7 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 		s.Trail, s.Lead = packet.SQN(number(t, trail, i)), packet.SQN(number(t, lead, i))
 	case packet.TypeODATA, packet.TypeRDATA:
 		d = packet.Data{SQN: packet.SQN(num()), Trail: 1}
-		d.TSDU = []byte(fmt.Sprintf("data of packet %d", d.SQN))
+		d.TSDU = dataOfPacket(d.SQN)
 	case packet.TypePOLL, packet.TypePOLR:
 		q = poll.Packet{SQN: packet.SQN(num()), Round: uint16(num()), Path: sourceAddr, BackOff: 50 * time.Millisecond}
 		q.Rand = uint32(q.SQN)<<16 + uint32(q.Round) + 1
@@ -153,6 +154,7 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 		}
 		option(packet.OptNAKList, 0, body...)
 	}
+	var encoded func() []byte
 	var before, after []func([]byte) []byte
 	poke := func() func([]byte) []byte {
 		at, v := num(), next()
@@ -205,6 +207,25 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 			p.Src, p.Dst = netip.AddrPortFrom(p.Src.Addr(), 0), netip.AddrPortFrom(p.Dst.Addr(), 0)
 		case "alert":
 			p.RouterAlert = true
+		case "parity":
+			h.Options |= packet.FlagParity
+		case "var":
+			h.Options |= packet.FlagVarPktLen
+		case "encode": // SIZE of groups, packets of this one, number: the parity packet of the story's data
+			k, size, j := fec.Size(num()), int(num()), int(num())
+			e := fec.NewEncoder(k, 100)
+			e.Begin(k.Group(d.SQN), size)
+			for n := range size {
+				e.Set(n, fec.Original{TSDU: dataOfPacket(k.Group(d.SQN) + packet.SQN(n))})
+			}
+			encoded = func() []byte { return e.Append(nil, h, d.Trail, j) }
+		case "prm":
+			k, flags := num(), byte(num())
+			option(packet.OptParityPrm, flags, binary.BigEndian.AppendUint32(nil, k)...)
+		case "grp":
+			option(packet.OptParityGrp, 0, binary.BigEndian.AppendUint32(nil, num())...)
+		case "tgsize":
+			option(packet.OptCurrTGSize, 0, binary.BigEndian.AppendUint32(nil, num())...)
 		case "fin":
 			option(packet.OptFin, 0)
 		case "syn":
@@ -259,6 +280,9 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 		b = frameOptions(b, list)
 	}
 	b = append(b, tail...)
+	if encoded != nil {
+		b = encoded()
+	}
 	for _, f := range before {
 		b = f(b)
 	}
@@ -269,6 +293,9 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 	p.Data, p.Length = b, len(b)
 	return p
 }
+
+// dataOfPacket is what data packet n has, unless the story says otherwise.
+func dataOfPacket(n packet.SQN) []byte { return fmt.Appendf(nil, "data of packet %d", n) }
 
 // frameOptions appends the list as packet.EndOptions would, whatever its order.
 func frameOptions(b, list []byte) []byte {
