@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/pcap"
 	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/packet"
@@ -294,6 +295,12 @@ func (o *openSink) Event(e receiver.Event) {
 	if observer, ok := o.Sink.(receiver.Observer); ok {
 		observer.Event(e)
 	}
+}
+
+// Decode has parity decoded, where the sink can.
+func (o *openSink) Decode(j *fec.Job) bool {
+	decoder, ok := o.Sink.(receiver.Decoder)
+	return ok && decoder.Decode(j)
 }
 
 // End makes room for another session.
