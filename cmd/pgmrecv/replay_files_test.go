@@ -27,6 +27,11 @@ var (
 // filmFiles sends files over loopback, where nobody listens, and returns the capture of each packet that was sent for which keep returns true.
 func filmFiles(t *testing.T, keep func(n int, p *pcap.Packet) bool, files map[string][]byte) []byte {
 	t.Helper()
+	return filmFilesWith(t, pgm.Config{MTU: 1500}, keep, files)
+}
+
+func filmFilesWith(t *testing.T, config pgm.Config, keep func(n int, p *pcap.Packet) bool, files map[string][]byte) []byte {
+	t.Helper()
 	dir := t.TempDir()
 	var paths []string
 	for name, content := range files {
@@ -48,7 +53,8 @@ func filmFiles(t *testing.T, keep func(n int, p *pcap.Packet) bool, files map[st
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := transfer.Send(t.Context(), ep, pgm.Config{MTU: 1500, Trace: c.Trace}, paths, transfer.SendOptions{Linger: -1}); err != nil {
+	config.Trace = c.Trace
+	if _, err := transfer.Send(t.Context(), ep, config, paths, transfer.SendOptions{Linger: -1}); err != nil {
 		t.Skip("cannot send over loopback: ", err)
 	}
 	if _, dropped, err := c.Close(); err != nil || dropped > 0 {
