@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -15,8 +16,9 @@ import (
 
 // socket is a UDP or raw socket under the runtime's poller.
 type socket struct {
-	pc  filePacketConn
-	raw syscall.RawConn
+	pc     filePacketConn
+	raw    syscall.RawConn
+	memory *memoryInfo
 }
 
 // filePacketConn is a *net.UDPConn or a *net.IPConn.
@@ -62,7 +64,7 @@ func listen(addr netip.AddrPort, l link, protocol int, shared bool) (socket, err
 	if err != nil {
 		return socket{}, err
 	}
-	s := socket{pc: pc.(filePacketConn)}
+	s := socket{pc: pc.(filePacketConn), memory: newMemoryInfo()}
 	if s.raw, err = s.pc.SyscallConn(); err != nil {
 		s.pc.Close()
 		return socket{}, err
@@ -156,12 +158,30 @@ func (s socket) set(level, option, value int) bool {
 // when someone asks; SO_RXQ_OVFL would cost a control message with every datagram after the first
 // that was dropped.
 func (s socket) drops() (n uint64, ok bool) {
-	var info [unix.SK_MEMINFO_VARS]uint32
-	size := uint32(unsafe.Sizeof(info))
-	err := s.raw.Control(func(fd uintptr) {
+	m := s.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := s.raw.Control(m.read)
+	return uint64(m.info[unix.SK_MEMINFO_DROPS]), m.ok && err == nil
+}
+
+// memoryInfo is what SO_MEMINFO is read into. It is kept, with the function that reads it, because a session that
+// controls congestion asks all the time, and would allocate each time.
+type memoryInfo struct {
+	mu   sync.Mutex
+	info [unix.SK_MEMINFO_VARS]uint32
+	size uint32
+	ok   bool
+	read func(fd uintptr)
+}
+
+func newMemoryInfo() *memoryInfo {
+	m := &memoryInfo{}
+	m.read = func(fd uintptr) {
+		m.size = uint32(unsafe.Sizeof(m.info))
 		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-		ok = errno == 0
-	})
-	return uint64(info[unix.SK_MEMINFO_DROPS]), ok && err == nil
+			uintptr(unsafe.Pointer(&m.info)), uintptr(unsafe.Pointer(&m.size)), 0)
+		m.ok = errno == 0
+	}
+	return m
 }
