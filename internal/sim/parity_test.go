@@ -68,7 +68,7 @@ func TestSimParityRepairs(t *testing.T) {
 // one receiver in a few groups lacks, a thousand cost less than twice what one does.
 func TestParityKeepsRepairsFew(t *testing.T) {
 	needsAllSeeds(t)
-	const packets, loss, k = 640, 0.02, 64
+	const loss, k = 0.02, 64
 	modes := []struct {
 		name string
 		fec  fec.Config
@@ -90,14 +90,18 @@ func TestParityKeepsRepairsFew(t *testing.T) {
 		curves[len(modes)] = append(curves[len(modes)], floor)
 		fmt.Fprintf(&b, "%9d  %5.1f", receivers, floor)
 		for i, m := range modes {
+			packets := 10 * k
+			if receivers == 1000 { // every one of them hears, and weighs, all that any other asks for
+				packets = []int{1, 5, 8}[i] * k
+			}
 			x := star(t, FromSeed(uint64(receivers)), talk{
 				packets: packets, rate: 500_000, source: source.Config{FEC: m.fec, Linger: 4 * time.Second},
 			}, receivers, &Link{Delay: time.Millisecond, Loss: loss}, hear{})
 			x.run(2 * time.Minute)
 			n := x.talkers[0].Stats()
-			repairs := float64(n.RDATA+n.ProactiveParity+n.DemandParity) * 100 / packets
+			repairs := float64(n.RDATA+n.ProactiveParity+n.DemandParity) * 100 / float64(packets)
 			curves[i] = append(curves[i], repairs)
-			fmt.Fprintf(&b, "  %13.1f  %5.1f", repairs, float64(n.NAKs)*100/packets)
+			fmt.Fprintf(&b, "  %13.1f  %5.1f", repairs, float64(n.NAKs)*100/float64(packets))
 		}
 		b.WriteString("\n")
 	}
