@@ -209,6 +209,34 @@ func ExampleResetError() {
 	// true true
 }
 
+// With parity, one repair brings back a different packet to each receiver: two go unasked behind each 16 packets, and others when receivers ask.
+// It is not for groups to which receivers of other stacks listen.
+func ExampleConfig_parity() {
+	l, err := pgm.Listen("epgm", "epgm://127.0.0.1;239.255.77.72:7517")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	d := pgm.Dialer{Config: pgm.Config{FEC: pgm.FEC{Group: 16, Proactive: 2, OnDemand: true}}}
+	source, err := d.DialContext(context.Background(), "epgm", "epgm://127.0.0.1;239.255.77.72:7517")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range 3 {
+		fmt.Fprintln(source, "line", i+1)
+	}
+	source.Close()
+	conn, err := l.Accept()
+	if err != nil {
+		log.Fatal(err)
+	}
+	io.Copy(os.Stdout, conn) // whatever was lost on the way
+	// Output:
+	// line 1
+	// line 2
+	// line 3
+}
+
 // An endpoint is written as other PGM programs write it.
 func ExampleParseEndpoint() {
 	ep, err := pgm.ParseEndpoint("eth0;239.192.0.1")
