@@ -165,7 +165,7 @@ func TestCutPacketsAreNotJudged(t *testing.T) {
 
 // Whatever is in a capture, judging it ends, and does not panic.
 func FuzzCheck(f *testing.F) {
-	for _, s := range []story{plain, open + other, "0 spm 0 1..0\n1 odata 1 size 20 fragment 1+0/40\n2 nak 1 2 3\n3 ncf 1 2 3\n4 nnak 1\n5 spmr"} {
+	for _, s := range []story{plain, open + other, parityShort + nextGroup, "0 spm 0 1..0\n1 odata 1 size 20 fragment 1+0/40\n2 nak 1 2 3\n3 ncf 1 2 3\n4 nnak 1\n5 spmr"} {
 		var all []byte
 		for _, p := range s.draw(f) {
 			all = append(all, byte(len(p.Data)))
