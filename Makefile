@@ -5,14 +5,16 @@
 # make fuzz    every fuzz target for FUZZTIME
 # make interop every combination with OpenPGM and ZeroMQ, between network namespaces; root
 # make lab     throughput between network namespaces; root (LAB="flags": make lab LAB=--help)
+# make mutants mistakes seeded in the engines, each of which a rule or a test must catch; minutes (MUTANTS=flags)
 # make clean   what these made
 
 GO ?= go
 BENCH ?= .
 FUZZTIME ?= 30s
 LAB ?=
+MUTANTS ?= --rewrite
 
-.PHONY: build demo test bench fuzz interop lab clean
+.PHONY: build demo test bench fuzz interop lab mutants clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -34,6 +36,9 @@ interop:
 
 lab:
 	$(GO) run ./internal/lab $(LAB)
+
+mutants:
+	$(GO) run ./internal/mutants $(MUTANTS)
 
 clean:
 	rm -rf bin

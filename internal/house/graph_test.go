@@ -10,7 +10,7 @@ import (
 // rows is the drawing of ARCHITECTURE.md, from the programs down to what everything stands on. A package imports packages of
 // rows below its own, and no others of the module. A name that ends in a slash stands for all that is below it.
 var rows = [][]string{
-	{"cmd/", "examples/", "conformance/interop", "internal/lab", "internal/lab/group", "internal/house", "internal/testreport"},
+	{"cmd/", "examples/", "conformance/interop", "internal/lab", "internal/lab/group", "internal/house", "internal/mutants", "internal/testreport"},
 	{"internal/console", "conformance"},
 	{"pgm/transfer", "vsync"},
 	{"pgm", "internal/sim"},

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+const preface = `# Mistakes that are caught
+
+Drawn by ` + "`make mutants`" + `. A rule over captures or a test that would pass with the engine broken holds nothing. So the mistakes below are
+seeded in the engines, one at a time ([internal/mutants](../internal/mutants)), and for each the sessions of
+[scenario_test.go](../conformance/scenario_test.go) are played and their captures judged by the [rules](conformance.md#rules), and the tests of
+the package are run. Whatever fails then, and did not before, is a witness. For each clause that a mistake breaks, one of them must be
+what the [ledger](conformance.md) says holds the clause (*in italics*), or ` + "`make mutants`" + ` fails. Of many witnesses of a kind, %d are named. A
+scenario can be one without a rule: something is not delivered, or a packet is refused.
+
+%d mistakes, %d of which are seen in captures by rules; all are caught.
+`
+
+// headings are what the rooms of the folder mistakes are about.
+var headings = map[string]string{
+	"source":   "What a source sends",
+	"confirm":  "Confirmation and repair",
+	"receiver": "What a receiver takes and delivers",
+	"recovery": "NAK generation",
+	"parent":   "Polls, back-off intervals and silence",
+	"format":   "Packet formats",
+	"option":   "Options",
+}
+
+// drawDocument draws docs/mutants.md.
+func drawDocument(all []mistake, caught []witnesses) string {
+	var b strings.Builder
+	seen := 0
+	for _, w := range caught {
+		if len(w.rules) > 0 {
+			seen++
+		}
+	}
+	fmt.Fprintf(&b, preface, told, len(all), seen)
+	room := ""
+	for i, m := range all {
+		if m.room != room {
+			room = m.room
+			fmt.Fprintf(&b, "\n## %s\n\n| mistake | clauses | in | caught by |\n| --- | --- | --- | --- |\n", headings[room])
+		}
+		b.WriteString(row(m))
+		fmt.Fprintf(&b, " %s |\n", strings.ReplaceAll(caught[i].tell(m.clauses, "*"), "|", "\\|"))
+	}
+	return b.String()
+}
+
+// row returns the part of the row of m that does not depend on what caught it.
+func row(m mistake) string {
+	return fmt.Sprintf("| **%s** %s | %s | [%s](../%s) |", m.name, m.says, strings.Join(m.clauses, "<br>"), m.file, m.file)
+}
