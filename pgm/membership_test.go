@@ -60,9 +60,11 @@ func TestBusTellsWhoJoinsAndLeaves(t *testing.T) {
 		closed := source(2, "closed")
 		time.Sleep(time.Second)
 		closed.Close()
+		time.Sleep(time.Second) // or both would happen at one instant, in any order
 		reset := source(3, "reset")
 		time.Sleep(time.Second)
 		reset.Reset(42)
+		time.Sleep(time.Second)
 		silent := source(4, "silent")
 		time.Sleep(time.Second)
 		silent.writer.sender.CloseNow()

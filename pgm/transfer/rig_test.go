@@ -243,7 +243,7 @@ func newTestStore(t *testing.T, seed uint64, first packet.SQN, block int, paths 
 // deliver runs rounds until all objects are settled, or nothing more can be had.
 func (r *rig) deliver() {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		select {
 		case <-r.in.concluded:
 			return
