@@ -7,7 +7,7 @@ import (
 
 const preface = `# Mistakes that are caught
 
-Drawn by ` + "`make mutants`" + `. A rule over captures or a test that would pass with the engine broken holds nothing. So the mistakes below are
+Drawn by ` + "`make mutants MUTANTS=--rewrite`" + `. A rule over captures or a test that would pass with the engine broken holds nothing. So the mistakes below are
 seeded in the engines, one at a time ([internal/mutants](../internal/mutants)), and for each the sessions of
 [scenario_test.go](../conformance/scenario_test.go) are played and their captures judged by the [rules](conformance.md#rules), and the tests of
 the package are run. Whatever fails then, and did not before, is a witness. For each clause that a mistake breaks, one of them must be

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 const module = "github.com/gopgm/gopgm/"
@@ -36,9 +37,10 @@ const workers = 2
 // lab is where mistakes are tried.
 type lab struct {
 	root     string
-	dir      string          // of the built tests
-	mistakes []mistake       // the one at i has number i + 1
-	broken   map[string]bool // what fails without a mistake
+	dir      string                   // of the built tests
+	mistakes []mistake                // the one at i has number i + 1
+	broken   map[string]bool          // what fails without a mistake
+	limits   map[string]time.Duration // how long the tests of a package may take with one: it may have an engine run for ever
 }
 
 // newLab builds the tests with the mistakes in them, and notes which fail without.
@@ -47,7 +49,7 @@ func newLab(ctx context.Context, root string, all []mistake) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{root: root, dir: dir, mistakes: all, broken: map[string]bool{}}
+	l := &lab{root: root, dir: dir, mistakes: all, broken: map[string]bool{}, limits: map[string]time.Duration{}}
 	if err = l.build(ctx); err == nil {
 		err = l.baseline(ctx)
 	}
@@ -141,13 +143,16 @@ func (l *lab) copyData(p string) error {
 	return os.CopyFS(to, os.DirFS(from))
 }
 
-// baseline notes what fails without a mistake.
+// baseline notes what fails without a mistake, and how long it takes.
 func (l *lab) baseline(ctx context.Context) error {
 	for _, p := range l.packages() {
+		l.limits[p] = time.Minute
+		begin := time.Now()
 		w, err := l.test(ctx, 0, p)
 		if err != nil {
 			return err
 		}
+		l.limits[p] = 5*time.Second + 10*time.Since(begin)
 		for _, x := range append(w.rules, w.tests...) {
 			l.broken[x] = true
 		}
@@ -211,7 +216,7 @@ func (l *lab) try(ctx context.Context, i int) (w witnesses, err error) {
 
 // test runs the tests of a package with a mistake, 0 for none, and returns what fails. An error says that they could not be run.
 func (l *lab) test(ctx context.Context, number int, p string) (witnesses, error) {
-	cmd := exec.CommandContext(ctx, l.binary(p), "-test.v", "-test.timeout=20s", "-test.skip="+aside)
+	cmd := exec.CommandContext(ctx, l.binary(p), "-test.v", "-test.timeout="+l.limits[p].String(), "-test.skip="+aside)
 	cmd.Dir = l.scratch(p)
 	cmd.Env = append(os.Environ(), switchName+"="+strconv.Itoa(number))
 	out, err := cmd.CombinedOutput()
