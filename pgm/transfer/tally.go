@@ -37,8 +37,9 @@ type tally struct {
 	lost     atomic.Uint64
 	repaired atomic.Uint64
 
-	// settledAll is closed when it is known of each object what became of it, and concluded when all that follows is done too.
+	// settledAll is closed when it is known of each object what became of it, and was told; concluded when all that follows is done too.
 	settledAll, concluded chan struct{}
+	told                  int // objects whose end the observer knows of
 
 	mu       sync.Mutex
 	began    time.Time // when the first record was known; zero: not yet
@@ -110,14 +111,22 @@ func (t *tally) settle(p *part) bool {
 	return true
 }
 
-// settled returns whether that was the last of the segment; it closes settledAll if it was the last of all. It is to be called with the lock.
+// settledOne returns whether that was the last of the segment. It is to be called with the lock.
 func (t *tally) settledOne(seg *segment, n int) (last bool) {
 	seg.open -= n
-	if t.objects+t.failedN == t.count {
-		close(t.settledAll)
-	}
 	t.reporter.news(time.Now(), heldDelay)
 	return seg.open == 0
+}
+
+// announce tells the observer what became of an object. With the last of them, all is settled: not before, or a receiver could return while it
+// is still telling.
+func (t *tally) announce(e Event) {
+	t.note(e)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.told++; t.told == t.count {
+		close(t.settledAll)
+	}
 }
 
 func (t *tally) problem(index uint32, name string, err error) {
@@ -148,7 +157,7 @@ func (in *inbox) held(p *part) {
 	if s := d.Seconds(); s > 0 {
 		e.Rate = float64(p.o.Size-p.resumed) / s
 	}
-	in.note(e)
+	in.announce(e)
 	if last {
 		in.do(func() { in.forget(p.seg) })
 	}
@@ -164,7 +173,7 @@ func (in *inbox) failed(p *part, err error) {
 	in.problem(uint32(p.index), p.o.Name, err)
 	last := in.settledOne(p.seg, 1)
 	in.mu.Unlock()
-	in.note(Event{Kind: Failed, Name: p.o.Name, Dir: p.o.Dir, Size: p.o.Size, Err: err})
+	in.announce(Event{Kind: Failed, Name: p.o.Name, Dir: p.o.Dir, Size: p.o.Size, Err: err})
 	in.do(func() {
 		if !p.o.Dir && !in.ended {
 			in.session.Forgo(p.o.First, p.o.digestSQN(p.seg.m.Block))
@@ -187,7 +196,7 @@ func (in *inbox) refuse(seg *segment, refused []Problem) {
 	last := in.settledOne(seg, len(refused))
 	in.mu.Unlock()
 	for _, r := range refused {
-		in.note(Event{Kind: Refused, Name: r.Name, Err: r.Err})
+		in.announce(Event{Kind: Refused, Name: r.Name, Err: r.Err})
 	}
 	if last {
 		in.do(func() { in.forget(seg) })
