@@ -342,7 +342,7 @@ func TestElementsInNamespaces(t *testing.T) {
 		l.watch(map[string]string{"sw/p10": l.onePer200()})
 		l.transfer(t, 500_000, "50M", nil)
 		lost := l.counter("sw", "p10", "lost")
-		// One may be missing on all leaves besides: the sockets of the source and the elements lose one at times when they begin.
+		// One may be missing on all leaves besides, which the test did not lose: raw sessions were seen to lack one from their start, for a reason unknown.
 		if naks := l.counter("s", "u0", "seen"); lost == 0 || naks > lost+1 || leaf(1) > lost+1 || leaf(2) > 1 || leaf(3) > 1 {
 			t.Errorf("%d lost on one leaf: %d NAKs at the source, repairs on the leaves: %d, %d, %d", lost, naks, leaf(1), leaf(2), leaf(3))
 		}
