@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/gopgm/gopgm/congestion"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
@@ -13,8 +14,8 @@ import (
 // Option is one option of a packet, as it is on the wire. Value says what it means, String so that people can read it.
 type Option struct{ packet.Option }
 
-// Value is what an option says: a packet.Fragment, a packet.Reset, a type of this package, or Unknown. AppendTo appends the whole
-// option, as packet.AppendOption does.
+// Value is what an option says: a packet.Fragment, a packet.Reset, a type of this package or of congestion, or Unknown. AppendTo
+// appends the whole option, as packet.AppendOption does.
 type Value interface {
 	AppendTo(b []byte) []byte
 }
@@ -66,12 +67,24 @@ func (o Option) Value() (Value, error) {
 		return parseCongestionReport(o)
 	case packet.OptCRQST:
 		return parseCongestionRequest(o)
-	case OptPGMCCData:
-		return parsePGMCCData(o)
-	case OptPGMCCFeedback:
-		return parsePGMCCFeedback(o)
+	case congestion.OptPGMCCData:
+		return value(congestion.ParseData(o.Option))
+	case congestion.OptPGMCCFeedback:
+		return value(congestion.ParseEcho(o.Option))
+	case congestion.OptProbe:
+		return value(congestion.ParseProbe(o.Option))
+	case congestion.OptReception:
+		return value(congestion.ParseReception(o.Option))
 	}
 	return Unknown(o), nil
+}
+
+// value is v, or nothing when there was an error.
+func value[V Value](v V, err error) (Value, error) {
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // String returns the name of the option and what it says.
@@ -110,8 +123,11 @@ func optionName(t packet.OptionType) string {
 		packet.OptRst:        "OPT_RST",
 		packet.OptCR:         "OPT_CR",
 		packet.OptCRQST:      "OPT_CRQST",
-		OptPGMCCData:         "OPT_PGMCC_DATA",
-		OptPGMCCFeedback:     "OPT_PGMCC_FEEDBACK",
+
+		congestion.OptPGMCCData:     "OPT_PGMCC_DATA",
+		congestion.OptPGMCCFeedback: "OPT_PGMCC_FEEDBACK",
+		congestion.OptProbe:         "OPT_PROBE",
+		congestion.OptReception:     "OPT_RECEPTION",
 	}
 	switch {
 	case int(t) < len(names) && names[t] != "":

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gopgm/gopgm/congestion"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
 
@@ -45,9 +46,13 @@ func TestOptions(t *testing.T) {
 		{CongestionReport{true, false, true, 50, 1, 2, 3, v4}, "10180005 00000032 0001 0002 0003 0000 0001 0000 c0000201",
 			"OPT_CR {Link:true Path:false Rcvr:true Lead:50 WorstLink:1 WorstPath:2 RcvrWorstPath:3 Receiver:192.0.2.1}"},
 		{CongestionRequest{false, true, false}, "11040002", "OPT_CRQST {Link:false Path:true Rcvr:false}"},
-		{PGMCCData{9, v4}, "12100000 00000009 00010000 c0000201", "OPT_PGMCC_DATA {Timestamp:9 Acker:192.0.2.1}"},
-		{PGMCCFeedback{9, 0xabcd, v6}, "131c0000 00000009 0002abcd 20010db8000000000000000000000001",
-			"OPT_PGMCC_FEEDBACK {Timestamp:9 LossRate:43981 Receiver:2001:db8::1}"},
+		{congestion.Data{Timestamp: 9, Acker: v4}, "12100000 00000009 00010000 c0000201", "OPT_PGMCC_DATA {Timestamp:9 Acker:192.0.2.1}"},
+		{congestion.Echo{Timestamp: 9, Loss: 0xabcd, Receiver: v6}, "131c0000 00000009 0002abcd 20010db8000000000000000000000001",
+			"OPT_PGMCC_FEEDBACK {Timestamp:9 Loss:43981 Receiver:2001:db8::1}"},
+		{congestion.Probe{Timestamp: 1, Acker: 2, RTT: 3, Threshold: 4}, "60140000 00000001 00000002 00000003 00000004",
+			"OPT_PROBE {Timestamp:1 Acker:2 RTT:3 Threshold:4}"},
+		{congestion.Reception{Leaving: true, ID: 7, Limit: 9}, "612c0001 00000007" + strings.Repeat(" 00000000", 8) + " 00000009",
+			"OPT_RECEPTION {Leaving:true ID:7 Timestamp:0 Held:0 Delay:0 Standing:0 Received:0 Lost:0 Overflow:0 Rate:0 Limit:9}"},
 		{Unknown{packet.Option{Type: 0x55, OPX: packet.OPXDiscard, F: true, U: true, Flags: 0x11, Body: []byte{1, 2, 3}}}, "55070691 010203", "option 0x55 010203"},
 		{Unknown{packet.Option{Type: packet.OptInvalid, Body: []byte{1}}}, "7f050000 01", "OPT_INVALID 01"},
 	}
@@ -74,6 +79,9 @@ func TestOptions(t *testing.T) {
 			if v, err := short.Value(); err == nil {
 				t.Errorf("%s, cut to %d octets, says %+v", tt.wire, n, v)
 			}
+		}
+		if o.Type == congestion.OptProbe || o.Type == congestion.OptReception { // what is behind them is for later versions
+			continue
 		}
 		o.Body = append(append([]byte(nil), o.Body...), 0)
 		if v, err := o.Value(); !errors.Is(err, packet.ErrOption) && !errors.Is(err, packet.ErrReserved) {

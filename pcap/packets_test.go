@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/congestion"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/spm"
@@ -76,7 +77,7 @@ func everyPacket(v6 bool) []sample {
 		{"ODATA", packet.TypeODATA, data, nil, "hello, world"},
 		{"empty ODATA", packet.TypeODATA, data, []Value{Flag(packet.OptFin)}, ""},
 		{"first ODATA", packet.TypeODATA, data, []Value{Flag(packet.OptSyn), Join(40), packet.Fragment{First: 41, Offset: 12, Length: 30}}, "hello, world"},
-		{"ODATA with PGMCC", packet.TypeODATA, data, []Value{PGMCCData{1234, src}}, "hello, world"},
+		{"ODATA with PGMCC", packet.TypeODATA, data, []Value{congestion.Data{Timestamp: 1234, Acker: src}}, "hello, world"},
 		{"RDATA", packet.TypeRDATA, data, []Value{CurrentGroupSize(5)}, "hello, world"},
 		{"NAK", packet.TypeNAK, nakBody, nil, ""},
 		{"NAK with a list", packet.TypeNAK, nakBody, []Value{NAKList{43, 44, 47}, CongestionReport{false, true, true, 50, 0, 100, 2000, src}}, ""},
@@ -84,7 +85,7 @@ func everyPacket(v6 bool) []sample {
 		{"NCF", packet.TypeNCF, nakBody, nil, ""},
 		{"unicast NCF", packet.TypeNCF, nakBody, []Value{NAKList{43}, BackOffInterval{50_000, 0}, Flag(packet.OptNbrUnreach), PathNLA{src}}, ""},
 		{"SPMR", packet.TypeSPMR, nil, nil, ""},
-		{"ACK", TypeACK, Acknowledgement{42, 0xfffffff9}.Append(nil), []Value{PGMCCFeedback{1240, 99, src}}, ""},
+		{"ACK", TypeACK, Acknowledgement{42, 0xfffffff9}.Append(nil), []Value{congestion.Echo{Timestamp: 1240, Loss: 99, Receiver: src}}, ""},
 	}
 }
 
