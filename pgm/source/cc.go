@@ -251,6 +251,20 @@ func (s *Source) pace(rate int) {
 	}
 }
 
+// worstLoss returns the greatest part of the data that a receiver of the session reports to have lost; not ok when none reports.
+func (k *control) worstLoss() (p float64, ok bool) {
+	if k == nil {
+		return 0, false
+	}
+	k.Receivers(func(r congestion.Receiver) bool {
+		if !r.Excluded {
+			p, ok = max(p, r.Loss), true
+		}
+		return true
+	})
+	return p, ok
+}
+
 // Receivers calls f for each of the receivers that congestion control has heard of lately, until it returns false.
 func (s *Source) Receivers(f func(congestion.Receiver) bool) {
 	if s.control != nil {

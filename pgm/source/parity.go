@@ -127,15 +127,15 @@ func (s *Source) endGroup(now time.Time) {
 	}
 }
 
-// dataSent notes that n data packets from first on were sent, or sent again.
-func (p *parity) dataSent(now time.Time, n int) {
+// dataSent notes that n data packets were sent, or sent again.
+func (p *parity) dataSent(now time.Time, n int, k *control) {
 	for left := n; left > 0; {
 		m := min(left, p.plan.Left())
 		p.plan.DataSent(m)
 		left -= m
 	}
 	p.dataAt = now
-	if p.tuning.sent(n, p.onDemand) {
+	if p.tuning.sent(n, p.onDemand, k) {
 		p.onDemand = true
 	}
 	p.plan.SetProactive(p.tuning.n)

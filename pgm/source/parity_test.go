@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/congestion"
 	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/nak"
 	"github.com/gopgm/gopgm/pgm/packet"
@@ -250,10 +251,85 @@ func TestParityIsAdvertisedWhenItPays(t *testing.T) {
 					from = netAddrPort(from, r)
 					tuning.selective(from, c.per)
 				}
-				advertised = tuning.sent(8, false) || advertised
+				advertised = tuning.sent(8, false, nil) || advertised
 			}
 			if advertised != c.want {
 				t.Errorf("advertised: %v", advertised)
+			}
+		})
+	}
+}
+
+// reports is a controller of which only the receivers are asked.
+type reports struct {
+	congestion.Controller
+	receivers []congestion.Receiver
+}
+
+func (r *reports) Receivers(f func(congestion.Receiver) bool) {
+	for _, v := range r.receivers {
+		if !f(v) {
+			return
+		}
+	}
+}
+
+// What is sent unasked follows the worst receiver, by whichever way the source hears of it, and falls again when nothing is lost.
+func TestUnaskedParityFollowsTheWorstReceiver(t *testing.T) {
+	report := func(loss ...float64) *control {
+		r := &reports{}
+		for _, p := range loss {
+			r.receivers = append(r.receivers, congestion.Receiver{Loss: p})
+		}
+		return &control{Controller: r}
+	}
+	shed := report(0.1, 0.4)
+	shed.Controller.(*reports).receivers[1].Excluded = true
+	for _, c := range []struct {
+		name     string
+		config   fec.Config
+		onDemand bool
+		selects  int // packets of 64 that one receiver asks for selectively; another asks for one
+		asks     int // parity packets of each group that are asked for
+		k        *control
+		low, top int // where n ends
+	}{
+		{"nobody says anything", fec.Config{Group: 64, Proactive: 4, Adaptive: true}, false, 0, 0, nil, 4, 4},
+		{"nobody reports to the control", fec.Config{Group: 64, Proactive: 4, Adaptive: true}, false, 0, 0, report(), 4, 4},
+		{"selective NAKs, nothing on demand", fec.Config{Group: 64, Adaptive: true}, false, 6, 0, nil, 13, 15},
+		{"parity NAKs", fec.Config{Group: 64, OnDemand: true, Adaptive: true}, true, 0, 6, nil, 5, 7},
+		{"reports", fec.Config{Group: 64, Adaptive: true}, false, 0, 0, report(0.01, 0.1, 0), 14, 14},
+		{"reports, on demand too", fec.Config{Group: 64, OnDemand: true, Adaptive: true}, true, 0, 0, report(0.01, 0.1, 0), 6, 8},
+		{"reports of who is left behind", fec.Config{Group: 64, Adaptive: true}, false, 0, 0, shed, 14, 14},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tuning := newTuning(c.config.WithDefaults())
+			run := func(groups int, k *control, selects, asks int) {
+				for range groups {
+					if selects > 0 {
+						tuning.selective(netAddrPort(testFrom, 1), selects)
+						tuning.selective(netAddrPort(testFrom, 2), 1)
+					}
+					if lacks := asks - tuning.n; lacks > 0 {
+						tuning.asked(lacks, 0)
+					}
+					tuning.sent(64, c.onDemand, k)
+				}
+			}
+			run(64*40, c.k, c.selects, c.asks)
+			if tuning.n < c.low || tuning.n > c.top {
+				t.Errorf("%d are sent unasked, want %d to %d", tuning.n, c.low, c.top)
+			}
+			if c.low == c.top && c.low == 4 {
+				return
+			}
+			calm := c.k
+			if calm != nil {
+				calm = report(0, 0)
+			}
+			run(64*500, calm, 0, 0)
+			if tuning.n != 0 {
+				t.Errorf("when nothing is lost any more, %d are sent unasked", tuning.n)
 			}
 		})
 	}

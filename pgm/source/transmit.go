@@ -229,7 +229,7 @@ func (s *Source) sendNew(now time.Time, b *packet.Batch, n int) (octets int) {
 	}
 	sent, octets := s.sendRun(now, b, packet.TypeODATA, s.next, n)
 	if s.parity != nil && sent > 0 {
-		s.parity.dataSent(now, sent)
+		s.parity.dataSent(now, sent, s.control)
 	}
 	s.next += packet.SQN(sent)
 	s.dataStalled = sent == 0

@@ -14,8 +14,9 @@ import (
 // most would still need. When, over an interval, that is a twentieth of the data or more, parity is advertised, and stays so: a receiver
 // that asks for counts no longer says what it asked for.
 //
-// Unasked. While parity is there on demand, a parity packet is sent with each group that is likelier than not to be asked for anyway:
-// fec.Adapter, told of the largest demand for each group. It spares the NAK, and the wait.
+// Unasked. fec.Adapter says how many packets, of what receivers report to the congestion control that they lose. Where there is none, or
+// nobody reports, what is asked for stands for it: the largest demand for each group while parity is there on demand, and what the worst
+// receiver asks for selectively where it never is.
 type tuning struct {
 	k         int
 	adapter   *fec.Adapter // nil: n is fixed
@@ -27,6 +28,7 @@ type tuning struct {
 	lost   int // parity packets that were asked for and would have been sent in their place
 	groups int // for which any was asked for
 	askers map[netip.AddrPort]int
+	heard  bool // somebody asked for anything, ever
 }
 
 const (
@@ -46,6 +48,7 @@ func newTuning(c fec.Config) tuning {
 
 // asked notes a parity NAK for count packets of a group of which so many were asked for before.
 func (t *tuning) asked(count, before int) {
+	t.heard = true
 	if before == 0 {
 		t.groups++
 		t.lost += t.n
@@ -55,30 +58,42 @@ func (t *tuning) asked(count, before int) {
 
 // selective notes a selective NAK for n packets that nobody had asked for.
 func (t *tuning) selective(from netip.AddrPort, n int) {
+	t.heard = true
 	if _, ok := t.askers[from]; t.askers != nil && (ok || len(t.askers) < maxAskers) {
 		t.askers[from] += n
 	}
 }
 
-// sent notes n data packets, and reports whether parity is to be there on demand from now on.
-func (t *tuning) sent(n int, onDemand bool) (advertise bool) {
+// sent notes n data packets, and reports whether parity is to be there on demand from now on. k knows what receivers report.
+func (t *tuning) sent(n int, onDemand bool, k *control) (advertise bool) {
 	if t.data += n; t.adapter == nil || t.data < tuneGroups*t.k {
 		return false
 	}
-	if onDemand {
-		// Where nobody asked, what was sent unasked was enough: how much less would have been, nobody knows. So the estimate decays.
-		rest := float64(t.data-t.groups*t.k) * t.adapter.Loss() * 7 / 8
-		t.adapter.Report(t.lost+int(rest), t.data)
-		t.n = t.adapter.Interval()
-	} else if t.demand {
-		all, most := 0, 0
-		for _, m := range t.askers {
-			all += m
-			most = max(most, m)
-		}
-		advertise = (all-most)*payShare >= t.data
-		clear(t.askers)
+	all, most := 0, 0
+	for _, m := range t.askers {
+		all += m
+		most = max(most, m)
 	}
+	if t.demand && !onDemand {
+		advertise = (all-most)*payShare >= t.data
+	} else {
+		t.adapt(onDemand, most, k)
+	}
+	clear(t.askers)
 	t.data, t.lost, t.groups = 0, 0, 0
 	return advertise
+}
+
+// adapt ends an interval of the adapter, in which a receiver asked selectively for so many packets at most.
+func (t *tuning) adapt(onDemand bool, most int, k *control) {
+	// Where nobody asked, what was sent unasked was enough: how much less would have been, nobody knows. So the estimate decays.
+	rest := t.adapter.Loss() * 7 / 8
+	if loss, ok := k.worstLoss(); ok {
+		t.adapter.Report(int(loss*float64(t.data)), t.data)
+	} else if onDemand {
+		t.adapter.Report(t.lost+int(rest*float64(t.data-t.groups*t.k)), t.data)
+	} else if t.heard {
+		t.adapter.Report(max(most, int(rest*float64(t.data))), t.data)
+	}
+	t.n = t.adapter.Interval()
 }
