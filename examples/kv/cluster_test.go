@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -89,6 +91,19 @@ func (c *cluster) process(i int) *os.Process {
 func (c *cluster) kill(i int) {
 	_ = c.process(i).Kill()
 	_ = c.procs[i].Wait()
+}
+
+// harm kills a replica and starts it again, or stops it for a while.
+func (c *cluster) harm(i int, kill bool) {
+	if kill {
+		c.kill(i)
+		time.Sleep(400 * time.Millisecond)
+		c.start(i)
+		return
+	}
+	_ = c.process(i).Signal(syscall.SIGSTOP)
+	time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond)
+	_ = c.process(i).Signal(syscall.SIGCONT)
 }
 
 // client is a connection to one replica.

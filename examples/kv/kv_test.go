@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -174,15 +173,7 @@ func TestLinearizable(t *testing.T) {
 		for round := 0; time.Until(end) > time.Second; round++ {
 			time.Sleep(300 * time.Millisecond)
 			i := rand.IntN(n)
-			if round%2 == 0 {
-				c.kill(i)
-				time.Sleep(400 * time.Millisecond)
-				c.start(i)
-			} else {
-				_ = c.process(i).Signal(syscall.SIGSTOP)
-				time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond)
-				_ = c.process(i).Signal(syscall.SIGCONT)
-			}
+			c.harm(i, round%2 == 0)
 			for i := range n {
 				c.await(i, n)
 			}

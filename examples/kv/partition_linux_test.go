@@ -55,7 +55,7 @@ func newNet(t *testing.T, n int) (hosts []string) {
 	return hosts
 }
 
-// Histories are linearizable while hosts are cut off, one way or both, and one packet in a hundred is lost.
+// Histories are linearizable while hosts are cut off, one way or both, replicas are killed and stopped, and one packet in a hundred is lost.
 func TestLinearizableThroughPartitions(t *testing.T) {
 	const n = 3
 	hosts := newNet(t, n)
@@ -72,23 +72,33 @@ func TestLinearizableThroughPartitions(t *testing.T) {
 	for i := range n {
 		c.await(i, n)
 	}
+	cut := func(i int, in, out bool) {
+		if out {
+			nft(i, "add rule ip kv out ip protocol udp drop")
+		}
+		if in {
+			nft(i, "insert rule ip kv in ip protocol udp drop")
+		}
+		time.Sleep(time.Duration(rand.IntN(1200)) * time.Millisecond)
+		nft(i, "flush chain ip kv out")
+		nft(i, "flush chain ip kv in")
+		loss(i)
+	}
+	did := map[string]int{}
 	history(t, c, n, func(end time.Time) {
 		for round := 0; time.Until(end) > 1500*time.Millisecond; round++ {
 			time.Sleep(300 * time.Millisecond)
-			i := rand.IntN(n)
-			if round%3 != 1 {
-				nft(i, "add rule ip kv out ip protocol udp drop")
+			i, what := rand.IntN(n), []string{"cut", "kill", "deaf", "stop", "dumb"}[round%5]
+			switch did[what]++; what {
+			case "kill", "stop":
+				c.harm(i, what == "kill")
+			default:
+				cut(i, what != "dumb", what != "deaf")
 			}
-			if round%3 != 2 {
-				nft(i, "insert rule ip kv in ip protocol udp drop")
-			}
-			time.Sleep(time.Duration(rand.IntN(1200)) * time.Millisecond)
-			nft(i, "flush chain ip kv out")
-			nft(i, "flush chain ip kv in")
-			loss(i)
 			for i := range n {
 				c.await(i, n)
 			}
 		}
 	})
+	t.Logf("done to replicas: %v", did)
 }
