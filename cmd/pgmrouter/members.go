@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"time"
 
@@ -36,17 +35,6 @@ func (m *members) ask(l *link, group netip.Addr) error {
 	m.loop.Add(port, r)
 	m.routers[l] = r
 	return nil
-}
-
-// openPort opens the port of an interface. An address that the kernel is still making sure of cannot be used for the first second or two.
-func openPort(ifi *net.Interface, family mld.Family) (port *mld.Port, err error) {
-	for range 15 {
-		if port, err = mld.OpenPort(ifi, family); err == nil || family == mld.IGMP {
-			return port, err
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-	return nil, err
 }
 
 // run has the machines run until ctx is done.

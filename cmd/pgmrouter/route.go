@@ -108,7 +108,7 @@ func (r *router) open(ctx context.Context, name string) error {
 	if r.o.endpoint.Network == "pgm" {
 		c.Protocol = protocol
 	}
-	conn, err := netio.Open(ctx, c)
+	conn, err := openConn(ctx, c)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
