@@ -246,8 +246,8 @@ func (m *Member) handleAck(p *peer, r *reader) error {
 	if r.bad || a.accepted != nil && (a.accepted.base != base || len(a.accepted.cut) != len(b.members)) {
 		return ErrMalformed
 	}
-	if a.vec[m.rank] > m.streams[m.rank].received {
-		return ErrLie
+	if a.vec[m.rank] > m.streams[m.rank].received || a.vec[p.rank] < m.streams[p.rank].received {
+		return m.lie(p)
 	}
 	b.acks[p.rank] = a
 	m.propose()
@@ -264,6 +264,15 @@ func (m *Member) propose() {
 	for r, a := range b.acks {
 		if yes[r] = a != nil; a == nil && m.failing[r] == 0 {
 			return
+		}
+	}
+	for r, own := range b.acks {
+		for o, a := range b.acks {
+			if own != nil && a != nil && o != m.rank && a.vec[r] > own.vec[r] { // it says to have what was never sent: nobody could bring it
+				_ = m.lie(m.ranks[o])
+				m.stats.Lies++
+				m.failing[o], b.acks[o], yes[o] = Broken, nil, false
+			}
 		}
 	}
 	if m.view != nil && !quorum(yes) {

@@ -279,7 +279,7 @@ func (m *Member) dispatch(now time.Time, s *peer, h *header, body, p []byte) err
 	case kindNeed:
 		return m.handleNeed(r)
 	case kindResend:
-		return m.handleResend(r)
+		return m.handleResend(s, r)
 	case kindOut:
 		return m.handleOut(s, h, r)
 	case kindState:

@@ -17,7 +17,7 @@ type network struct {
 	seq   int
 	links map[[2]int]*link
 	procs []*process
-	heard func(p []byte) // sees all that is sent
+	heard func(p []byte) // sees all that is sent, and may change it
 
 	deadly float64 // how likely a step of a view change is the last that its process takes
 	deaths int     // how often that was so

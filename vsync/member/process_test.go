@@ -1,6 +1,7 @@
 package member
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/fnv"
 	"time"
@@ -27,15 +28,17 @@ type process struct {
 	polling bool
 	size    int // octets of its messages at most
 
-	state   uint64 // digest of all that was applied
-	order   Order
-	strict  bool
-	taking  []byte
-	gives   map[*View][]byte
-	sent    int
-	viewAt  []time.Duration
-	members int
-	slowest ID
+	state    uint64 // digest of all that was applied
+	order    Order
+	strict   bool
+	taking   []byte
+	torn     bool // its state was not whole, or not of one giver
+	gives    map[*View][]byte
+	sent     int
+	viewAt   []time.Duration
+	restarts int // how often its state began
+	members  int
+	slowest  ID
 }
 
 // epoch is the time at which simulations begin.
@@ -232,14 +235,21 @@ func (p *process) take(e *Event) {
 		}
 	case Requested:
 		p.note(check.Event{Kind: check.Give, State: p.state})
-		state := binary.BigEndian.AppendUint64(nil, p.state)
-		p.gives[e.View] = append(state, make([]byte, p.n.rng.IntN(4000))...)
+		// What it is, how long, and octets that tell who gave it.
+		size := p.n.rng.IntN(4000)
+		state := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, p.state), uint32(size))
+		p.gives[e.View] = append(state, bytes.Repeat([]byte{byte(p.m.ID())}, size)...)
 	case State:
 		if e.Restart {
+			p.restarts++
 			p.taking = nil
 		}
 		p.taking = append(p.taking, e.State...)
 		if e.Last {
+			size := int(binary.BigEndian.Uint32(p.taking[8:]))
+			if rest := p.taking[12:]; len(rest) != size || bytes.Count(rest, []byte{byte(e.From)}) != size {
+				p.torn = true
+			}
 			p.state = binary.BigEndian.Uint64(p.taking)
 			p.note(check.Event{Kind: check.State, State: p.state, From: uint64(e.From)})
 		}

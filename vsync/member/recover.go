@@ -97,8 +97,11 @@ func (m *Member) pollResend() []byte {
 	return nil
 }
 
-func (m *Member) handleResend(r *reader) error {
+func (m *Member) handleResend(p *peer, r *reader) error {
 	base, rank := r.viewID(), r.uint16()
+	if p.rank < 0 {
+		return ErrStale
+	}
 	if m.view == nil || base != m.view.ID || !m.frozen || rank >= len(m.ranks) || rank == m.rank {
 		return r.end()
 	}

@@ -212,6 +212,9 @@ func (s *schedule) judge() []check.Violation {
 	var logs []check.Log
 	for _, p := range s.n.procs {
 		logs = append(logs, p.log)
+		if p.torn {
+			return []check.Violation{{Rule: "X1", Process: p.log.Process, Event: -1, Text: "its state is not whole, or not of one giver"}}
+		}
 	}
 	return check.Check(c, logs)
 }
