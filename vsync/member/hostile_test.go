@@ -128,6 +128,108 @@ func TestLiarIsExcluded(t *testing.T) {
 	}
 }
 
+// A member whose answer in phase one cannot be true is out, and the change goes on without it: what it says to have, nobody could bring.
+func TestLiarInPhaseOneIsExcluded(t *testing.T) {
+	const vec = headerLen + 16 + 8 + 8 + 1 + 1 // in an answer, behind two sets of bits
+	for name, lie := range map[string]struct {
+		rank int
+		more int32
+	}{
+		"more of the coordinator than it sent": {0, 5},
+		"more of another than it sent":         {1, 5},
+		"less of its own than came":            {2, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			net := calm(t, 4, Config{Order: Total})
+			for _, p := range net.procs {
+				p.send()
+				p.act()
+			}
+			net.run(net.now + 100*time.Millisecond)
+			liar := net.procs[2]
+			lied := false
+			net.heard = func(p []byte) {
+				if sender, _, _ := Sender(p); kind(p[3]) == kindAck && sender == liar.m.ID() {
+					at := p[vec+4*lie.rank:]
+					binary.BigEndian.PutUint32(at, uint32(int32(binary.BigEndian.Uint32(at))+lie.more))
+					lied = true
+				}
+			}
+			net.procs[3].crash()
+			net.run(net.now + 2*time.Second)
+			if !lied {
+				t.Fatal("it had no occasion")
+			}
+			for i, p := range net.procs[:2] {
+				if p.members != 2 {
+					t.Errorf("process %d has a view of %d members", i, p.members)
+				}
+			}
+			if !liar.ended || net.procs[0].m.Stats().Lies == 0 {
+				t.Errorf("the liar is out: %v; lies counted: %d", liar.ended, net.procs[0].m.Stats().Lies)
+			}
+		})
+	}
+}
+
+// Whatever a stranger says in the name of the current view, nobody believes: the view and what was received stay as they are.
+func TestStrangersAreNotHeard(t *testing.T) {
+	m, now, packets := sample(t)
+	view, received := m.View(), uint32(0)
+	for i := range m.streams {
+		received += m.streams[i].received
+	}
+	m.freeze(now) // when most would be believed
+	for _, p := range packets {
+		q := append([]byte(nil), p...)
+		h := header{kind(p[3]), m.settings, m.name, 77, view.Group, view.ID}
+		copy(q, h.append(nil))
+		if k := kind(p[3]); k == kindPrepare || k == kindAck || k == kindAccept || k == kindAccepted || k == kindNeed || k == kindResend {
+			appendViewID(q[:headerLen], view.ID) // the view that it is about
+		}
+		err := m.HandlePacket(now, 77, q)
+		if k := kind(p[3]); (k == kindData || k == kindPrepare || k == kindAccept || k == kindResend || k == kindState) && err == nil {
+			t.Errorf("a packet of kind %d was taken", k)
+		}
+	}
+	now = now.Add(time.Millisecond)
+	m.HandleTimeout(now)
+	after := uint32(0)
+	for i := range m.streams {
+		after += m.streams[i].received
+	}
+	if m.View() != view || m.Over() || after != received || m.offered != nil || m.promised != (ballotID{}) && m.promised.by == 77 {
+		t.Errorf("view %v, then %v; %d batches, then %d; out %v", view.ID, m.View().ID, received, after, m.Over())
+	}
+}
+
+// A member that is killed and started again within the same millisecond, under the same name, is another: the first is missed in time,
+// and what comes of it late is not taken for the second's.
+func TestRestartInTheSameMillisecond(t *testing.T) {
+	net := calm(t, 3, Config{Name: "same", Order: Total, State: true})
+	var late []byte
+	net.heard = func(p []byte) {
+		if sender, _, _ := Sender(p); kind(p[3]) == kindData && sender == 2 {
+			late = p
+		}
+	}
+	net.procs[1].do(net.procs[1].send)
+	net.heard = nil
+	net.procs[1].crash()
+	again := net.join(Config{Group: "calm", Name: "same", Order: Total, State: true})
+	net.run(net.now + 2*time.Second)
+	for _, p := range []*process{net.procs[0], net.procs[2], again} {
+		if v := p.m.View(); p.members != 3 || v.Rank(2) >= 0 || v.Rank(again.m.ID()) < 0 {
+			t.Errorf("process %v has the view %v", p.m.ID(), v.Members)
+		}
+	}
+	for _, from := range []ID{2, again.m.ID()} {
+		if err := net.procs[0].m.HandlePacket(net.procs[0].now(), from, late); err == nil {
+			t.Errorf("what the first sent is taken when it comes from %v", from)
+		}
+	}
+}
+
 // Batches of an old view, or of a member that is gone, change nothing.
 func TestStaleBatches(t *testing.T) {
 	net := calm(t, 3, Config{})
