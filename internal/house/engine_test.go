@@ -9,7 +9,7 @@ import (
 // engines are the packages without socket, goroutine, lock and clock: time, randomness and packets are what their callers say
 // they are. Those of mld but for its socket files.
 var engines = []string{
-	"pgm/packet", "spm", "nak", "ncf", "fec", "congestion", "pgm/poll", "internal/window",
+	"pgm/packet", "spm", "nak", "ncf", "fec", "congestion", "pgm/poll", "pgm/leg", "internal/window",
 	"pgm/source", "pgm/receiver", "pgm/element", "vsync/member", "vsync/check", "mld",
 }
 

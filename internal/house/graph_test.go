@@ -16,7 +16,7 @@ var rows = [][]string{
 	{"pgm", "internal/sim"},
 	{"pgm/source", "pgm/receiver", "pgm/element", "vsync/member", "pcap"},
 	{"ncf"},
-	{"spm", "nak", "fec", "congestion", "pgm/poll", "internal/window", "vsync/check"},
+	{"spm", "nak", "fec", "congestion", "pgm/poll", "pgm/leg", "internal/window", "vsync/check"},
 	{"pgm/packet", "mld", "internal/netio", "internal/script"},
 }
 
