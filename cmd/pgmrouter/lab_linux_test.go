@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -22,7 +26,8 @@ type lab struct {
 	t      *testing.T
 	prefix string
 	bin    string
-	raw    bool
+	raw    bool // PGM as an IP protocol
+	v6     bool
 }
 
 // newLab builds the network and the programs, or skips the test.
@@ -79,8 +84,11 @@ func newLab(t *testing.T) *lab {
 	l.in("s", "ip", "route", "add", "default", "via", "10.70.0.2")
 	l.in("e1", "ip", "route", "add", "10.70.0.0/16", "via", "10.70.1.2")
 	l.in("e2", "ip", "route", "add", "default", "via", "10.70.1.1")
+	l.in("s", "ip", "route", "add", "default", "via", six("10.70.0.2"))
+	l.in("e1", "ip", "route", "add", "fd46::/16", "via", six("10.70.1.2"))
+	l.in("e2", "ip", "route", "add", "default", "via", six("10.70.1.1"))
 	for _, e := range []string{"e1", "e2"} {
-		l.in(e, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+		l.in(e, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 	}
 	return l
 }
@@ -90,7 +98,15 @@ func (l *lab) host(name string, k, j int) {
 	port := fmt.Sprintf("p%d%d", k, j)
 	l.link(name, "u0", fmt.Sprintf("10.70.1%d.1%d/24", k, j), "sw", port, "")
 	l.in("sw", "ip", "link", "set", port, "master", fmt.Sprintf("br%d", k))
-	l.in(name, "ip", "route", "add", "default", "via", fmt.Sprintf("10.70.1%d.1", k))
+	for _, via := range []string{fmt.Sprintf("10.70.1%d.1", k), six(fmt.Sprintf("10.70.1%d.1", k))} {
+		l.in(name, "ip", "route", "add", "default", "via", via)
+	}
+}
+
+// six returns the IPv6 address of whoever has an IPv4 address: fd46:0:0:2::1 of 10.70.2.1.
+func six(addr string) string {
+	a := netip.MustParseAddr(addr).As4()
+	return netip.AddrFrom16([16]byte{0xfd, a[1], 7: a[2], 15: a[3]}).String()
 }
 
 func (l *lab) link(a, ai, aa, b, bi, ba string) {
@@ -98,8 +114,9 @@ func (l *lab) link(a, ai, aa, b, bi, ba string) {
 	for _, e := range [][3]string{{a, ai, aa}, {b, bi, ba}} {
 		// Packets are lost one by one only if they are not joined.
 		_ = l.command(e[0], "ethtool", "-K", e[1], "gso", "off", "gro", "off", "tso", "off", "tx-udp-segmentation", "off").Run()
-		if e[2] != "" {
-			l.in(e[0], "ip", "addr", "add", e[2], "dev", e[1])
+		if addr, bits, ok := strings.Cut(e[2], "/"); ok {
+			l.in(e[0], "ip", "addr", "add", addr+"/"+bits, "dev", e[1])
+			l.in(e[0], "ip", "addr", "add", six(addr)+"/64", "dev", e[1], "nodad")
 		}
 		l.in(e[0], "ip", "link", "set", e[1], "up")
 	}
@@ -125,29 +142,56 @@ func (l *lab) command(host string, args ...string) *exec.Cmd {
 }
 
 // program starts one of our programs on a host; it ends with the test.
-func (l *lab) program(t *testing.T, host, name string, args ...string) *exec.Cmd {
+func (l *lab) program(t *testing.T, host, name string, args ...string) *program {
 	t.Helper()
-	cmd := l.command(host, append([]string{filepath.Join(l.bin, name)}, args...)...)
-	var out bytes.Buffer
-	cmd.Stderr = &out
-	if err := cmd.Start(); err != nil {
+	p := &program{Cmd: l.command(host, append([]string{filepath.Join(l.bin, name)}, args...)...)}
+	p.Stderr = &p.said
+	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		_ = p.Process.Kill()
+		_ = p.Wait()
 		if t.Failed() {
-			t.Logf("%s on %s: %s", name, host, out.String())
+			t.Logf("%s on %s: %s", name, host, p.said.String())
 		}
 	})
-	return cmd
+	return p
+}
+
+// program is one of ours that runs, and what it has said so far.
+type program struct {
+	*exec.Cmd
+	said transcript
+}
+
+// transcript is a buffer that may be looked at while it is written.
+type transcript struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *transcript) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *transcript) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 func (l *lab) endpoint(i string) string {
+	network, group := "epgm://", "239.192.77.71"
 	if l.raw {
-		return "pgm://" + i + "239.192.77.71:7500"
+		network = "pgm://"
 	}
-	return "epgm://" + i + "239.192.77.71:7500"
+	if l.v6 {
+		group = "[ff08::77]"
+	}
+	return network + i + group + ":7500"
 }
 
 // status is the status socket of the router on a host.
@@ -155,20 +199,27 @@ func (l *lab) status(host string) string {
 	if l.raw {
 		host += "-ip"
 	}
+	if l.v6 {
+		host += "-6"
+	}
 	return filepath.Join(l.bin, host+".sock")
 }
 
 // match is nft's words for PGM packets, or those of one type.
 func (l *lab) match(typ string) string {
+	family := "meta protocol ip "
+	if l.v6 {
+		family = "meta protocol ip6 "
+	}
 	switch {
 	case l.raw && typ == "":
-		return "ip protocol 113"
+		return family + "meta l4proto 113"
 	case l.raw:
-		return "ip protocol 113 @th,32,8 " + typ
+		return family + "meta l4proto 113 @th,32,8 " + typ
 	case typ == "":
-		return "udp dport 7500"
+		return family + "udp dport 7500"
 	}
-	return "udp dport 7500 @th,96,8 " + typ
+	return family + "udp dport 7500 @th,96,8 " + typ
 }
 
 // watch counts, on each leaf, the repairs that come, and at the source the NAKs; and loses what is said on interfaces: "sw/p10" etc.
@@ -217,7 +268,7 @@ func (l *lab) transfer(t *testing.T, size int, rate string, during func()) {
 	if err := os.WriteFile(file, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	var receivers []*exec.Cmd
+	var receivers []*program
 	for k := 1; k <= 3; k++ {
 		for j := 1; j <= 3; j++ {
 			r := fmt.Sprintf("r%d%d", k, j)
@@ -227,7 +278,7 @@ func (l *lab) transfer(t *testing.T, size int, rate string, during func()) {
 			receivers = append(receivers, l.program(t, r, "pgmrecv", "-e", l.endpoint("u0;"), "--once", "--timeout", "30s", "--progress", "none", "--dir", filepath.Join(dir, r)))
 		}
 	}
-	l.heard(t)
+	l.heard(t, receivers)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	send := exec.CommandContext(ctx, "ip", "netns", "exec", l.prefix+"s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"),
@@ -257,13 +308,29 @@ func (l *lab) transfer(t *testing.T, size int, rate string, during func()) {
 	}
 }
 
-// heard waits until the second element knows that all leaves have listeners.
-func (l *lab) heard(t *testing.T) {
+// heard waits until all receivers have joined and the elements know who listens: the second one of all leaves, the first one of the second,
+// which joined perhaps before the first was there to hear it say so, and then says it again when it is asked, after up to ten seconds. What a
+// session sends before is lost to some, and no test lost it.
+func (l *lab) heard(t *testing.T, receivers []*program) {
 	t.Helper()
-	for range 100 {
+	knows := func(host string, links ...string) bool {
 		var out, complaint bytes.Buffer
-		if run(context.Background(), []string{"--show", "--status", l.status("e2")}, &out, &complaint) == 0 && strings.Count(out.String(), " true ") >= 3 {
-			time.Sleep(500 * time.Millisecond)
+		var s status
+		if run(context.Background(), []string{"--show", "--json", "--status", l.status(host)}, &out, &complaint) != 0 || json.Unmarshal(out.Bytes(), &s) != nil {
+			return false
+		}
+		for _, v := range s.Links { // others may be true too: each element listens on the link between the two
+			if i := slices.Index(links, v.Name); i >= 0 && v.Listens {
+				links = slices.Delete(links, i, i+1)
+			}
+		}
+		return len(links) == 0
+	}
+	joined := func() bool {
+		return !slices.ContainsFunc(receivers, func(p *program) bool { return !strings.Contains(p.said.String(), "listening on") })
+	}
+	for range 150 {
+		if joined() && knows("e1", "out0") && knows("e2", "leaf1", "leaf2", "leaf3") {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -342,8 +409,7 @@ func TestElementsInNamespaces(t *testing.T) {
 		l.watch(map[string]string{"sw/p10": l.onePer200()})
 		l.transfer(t, 500_000, "50M", nil)
 		lost := l.counter("sw", "p10", "lost")
-		// One may be missing on all leaves besides, which the test did not lose: raw sessions were seen to lack one from their start, for a reason unknown.
-		if naks := l.counter("s", "u0", "seen"); lost == 0 || naks > lost+1 || leaf(1) > lost+1 || leaf(2) > 1 || leaf(3) > 1 {
+		if naks := l.counter("s", "u0", "seen"); lost == 0 || naks != lost || leaf(1) != lost || leaf(2)+leaf(3) != 0 {
 			t.Errorf("%d lost on one leaf: %d NAKs at the source, repairs on the leaves: %d, %d, %d", lost, naks, leaf(1), leaf(2), leaf(3))
 		}
 	})
