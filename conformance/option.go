@@ -21,8 +21,8 @@ var (
 	onSession  = []packet.Type{packet.TypeSPM, packet.TypeODATA, packet.TypeRDATA}
 )
 
-// optionShapes has the options whose place and length are judged. Those of parity are known, so that they are not taken for
-// unknown ones, and judged for their framing alone.
+// optionShapes has the options whose place and length are judged. OPT_REDIRECT is known, so that it is not taken for an unknown one, and
+// judged for its framing alone.
 var optionShapes = map[packet.OptionType]optionShape{
 	packet.OptFragment:   {"OPT_FRAGMENT", onData, "9.2-01", []int{packet.FragmentLen}, "9.2.4-01", 0},
 	packet.OptNAKList:    {"OPT_NAK_LIST", onFeedback, "9.3-01", nil, "9.3-02", 0},
@@ -97,12 +97,12 @@ var optionRules = []*Rule{
 		},
 	},
 	{
-		Name: "option-encoded", Clauses: []string{"9-07"}, raw: true, Fires: "OP_ENCODED or OP_ENCODED_NULL in a packet that is not parity",
+		Name: "option-encoded", Clauses: []string{"9-07"}, raw: true, Fires: "OP_ENCODED or OP_ENCODED_NULL in a packet that is not parity, or on an option of parity itself",
 		see: func(p *sight) {
-			if p.parity {
-				return
-			}
 			for _, o := range p.options {
+				if p.parity && o.t != packet.OptParityPrm && o.t != packet.OptParityGrp && o.t != packet.OptCurrTGSize {
+					continue // it may be one that is encoded
+				}
 				if o.octet[2]&0x04 != 0 || o.octet[3]&0x80 != 0 {
 					p.find("9-07", "%s of %v with bits % x", o.name(), p.h.Type, o.octet[2:4])
 				}

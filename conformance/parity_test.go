@@ -11,6 +11,13 @@ const parityData story = `
 20    spm 1 4..7 prm 4 3
 `
 
+// fragmented is another group behind it, of which two packets are the fragments of one APDU, and two have no OPT_FRAGMENT; fragmentParity is its
+// parity. Of the encoded option, its third octet from the beginning is at 30 in the packet.
+const (
+	fragmented     story = parityData + "30 odata 8 trail 4 fragment 8+0/32\n31 odata 9 trail 4 fragment 8+16/32\n32+1x2 odata 10++ trail 4\n"
+	fragmentParity story = "35 odata 8 trail 4 encode 4 4 0 part 8 8+0/32 part 9 8+16/32"
+)
+
 // parityShort is another group behind it, which is ended early; nextGroup one that is not.
 const (
 	parityShort story = parityData + "22+1x2 odata 8++ trail 4\n24 odata 10 trail 4 tgsize 3\n"
@@ -63,6 +70,18 @@ var parityTrials = map[string]trial{
 	"parity-shape": {
 		bad:  parityData + "22 odata 6 trail 4 parity data x\n23 odata 7 trail 4 parity var data none\n24 odata 4 trail 4 parity grp 1 fragment 4+0/40",
 		good: parityData + "22 odata 6 trail 4 encode 4 4 2", clauses: []string{"11.2-17", "11.2-22", "11.2-23"},
+	},
+	"parity-shape/fragment": { // OP_ENCODED is missing; then the option is, in one of two parity packets
+		bad:  fragmented + fragmentParity + " flip 30 04 poke 31 00\n" + fragmentParity + "\n36 odata 9 trail 4 encode 4 4 1",
+		good: fragmented + fragmentParity + "\n36 odata 9 trail 4 encode 4 4 1 part 8 8+0/32 part 9 8+16/32", clauses: []string{"11.2-23"},
+	},
+	"parity-content/fragment": {
+		bad: fragmented + "35 odata 8 trail 4 encode 4 4 0", good: fragmented + fragmentParity, clauses: []string{"11.2-23"},
+	},
+	"parity-content/null":   {bad: fragmented + fragmentParity + " flip 31 80", good: fragmented + fragmentParity, clauses: []string{"11.2-25"}},
+	"parity-content/option": {bad: fragmented + fragmentParity + " flip 43 01", good: fragmented + fragmentParity, clauses: []string{"11.2-24"}},
+	"option-encoded/parity": {
+		bad: parityShort + "30 odata 8 trail 4 encode 4 3 0 flip 30 04\n31 odata 8 trail 4 encode 4 3 4 flip 39 80", good: parityShort + "30 odata 8 trail 4 encode 4 3 0", clauses: []string{"9-07"},
 	},
 	"parity-content":        {bad: parityData + "22 odata 6 trail 4 encode 4 4 2 poke 24 ff", good: parityData + "22 odata 6 trail 4 encode 4 4 2", clauses: []string{"11.2-04"}},
 	"parity-content/length": {bad: parityData + "30+1x4 odata 8++ trail 4\n35 odata 8 trail 4 encode 4 4 0 poke 41 ffff", good: parityData + nextGroup, clauses: []string{"11.2-19"}},

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -26,8 +27,8 @@ import (
 //	MS[+STEPxTIMES] TYPE NUMBERS [WORD [VALUE]]...
 //
 // A number that ends in ++ grows by one from each of several packets to the next. Numbers are: of an SPM its SPM_SQN and TRAIL..LEAD, of
-// data its SQN, of NAKs and NCFs the SQN and its list. The words are fields and options; poke OFFSET HEX writes octets and cut and pad
-// change the length, before the checksum is made; spoil OFFSET HEX writes after it.
+// data its SQN, of NAKs and NCFs the SQN and its list. The words are fields and options; poke OFFSET HEX writes octets, flip OFFSET HEX
+// inverts their bits, and cut and pad change the length, before the checksum is made; spoil OFFSET HEX writes after it.
 type story string
 
 var (
@@ -155,14 +156,27 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 		option(packet.OptNAKList, 0, body...)
 	}
 	var encoded func() []byte
+	parts := map[packet.SQN]packet.Fragment{} // of the group that is encoded
+	part := func() packet.Fragment {
+		first, rest, _ := strings.Cut(next(), "+")
+		offset, length, _ := strings.Cut(rest, "/")
+		return packet.Fragment{First: packet.SQN(number(t, first, i)), Offset: number(t, offset, i), Length: number(t, length, i)}
+	}
 	var before, after []func([]byte) []byte
-	poke := func() func([]byte) []byte {
+	poke := func(flip bool) func([]byte) []byte {
 		at, v := num(), next()
 		raw, err := hex.DecodeString(v)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return func(b []byte) []byte { copy(b[at:], raw); return b }
+		return func(b []byte) []byte {
+			if flip {
+				subtle.XORBytes(b[at:], b[at:], raw)
+			} else {
+				copy(b[at:], raw)
+			}
+			return b
+		}
 	}
 	for len(words) > 0 {
 		switch w := next(); w {
@@ -213,12 +227,18 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 			h.Options |= packet.FlagVarPktLen
 		case "encode": // SIZE of groups, packets of this one, number: the parity packet of the story's data
 			k, size, j := fec.Size(num()), int(num()), int(num())
-			e := fec.NewEncoder(k, 100)
-			e.Begin(k.Group(d.SQN), size)
-			for n := range size {
-				e.Set(n, fec.Original{TSDU: dataOfPacket(k.Group(d.SQN) + packet.SQN(n))})
+			encoded = func() []byte {
+				e := fec.NewEncoder(k, 100)
+				e.Begin(k.Group(d.SQN), size)
+				for n := range size {
+					q := k.Group(d.SQN) + packet.SQN(n)
+					e.Set(n, fec.Original{TSDU: dataOfPacket(q), Fragment: parts[q]})
+				}
+				return e.Append(nil, h, d.Trail, j)
 			}
-			encoded = func() []byte { return e.Append(nil, h, d.Trail, j) }
+		case "part": // packet, fragment: what OPT_FRAGMENT of a packet that is encoded says
+			n := packet.SQN(num())
+			parts[n] = part()
 		case "prm":
 			k, flags := num(), byte(num())
 			option(packet.OptParityPrm, flags, binary.BigEndian.AppendUint32(nil, k)...)
@@ -235,10 +255,7 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 		case "join":
 			option(packet.OptJoin, 0, binary.BigEndian.AppendUint32(nil, num())...)
 		case "fragment":
-			first, rest, _ := strings.Cut(next(), "+")
-			offset, length, _ := strings.Cut(rest, "/")
-			f := packet.Fragment{First: packet.SQN(number(t, first, i)), Offset: number(t, offset, i), Length: number(t, length, i)}
-			list = f.AppendTo(list)
+			list = part().AppendTo(list)
 		case "option":
 			raw, err := hex.DecodeString(next())
 			if err != nil {
@@ -246,9 +263,11 @@ func line1(t testing.TB, words []string, i int) pcap.Packet {
 			}
 			list = append(list, raw...)
 		case "poke":
-			before = append(before, poke())
+			before = append(before, poke(false))
+		case "flip":
+			before = append(before, poke(true))
 		case "spoil":
-			after = append(after, poke())
+			after = append(after, poke(false))
 		case "cut":
 			n := num()
 			before = append(before, func(b []byte) []byte { return b[:len(b)-int(n)] })
