@@ -17,13 +17,13 @@ var rows = [][]string{
 	{"pgm/source", "pgm/receiver", "pgm/element", "vsync/member", "pcap"},
 	{"ncf"},
 	{"spm", "nak", "fec", "congestion", "pgm/poll", "pgm/leg", "internal/window", "vsync/check"},
-	{"pgm/packet", "mld", "internal/netio", "internal/script"},
+	{"pgm/packet", "mld", "internal/netio", "internal/mroute", "internal/script"},
 }
 
 // keepers says which packages alone import what has one place in the house.
 var keepers = map[string][]string{
-	"golang.org/x/net":           {"internal/netio", "mld"},
-	"golang.org/x/sys/unix":      {"internal/netio", "mld"},
+	"golang.org/x/net":           {"internal/netio", "internal/mroute", "mld"},
+	"golang.org/x/sys/unix":      {"internal/netio", "internal/mroute", "mld"},
 	"github.com/google/gopacket": {"pcap", "conformance"},
 	"github.com/klauspost":       {"fec"},
 }

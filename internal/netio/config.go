@@ -30,6 +30,9 @@ type Config struct {
 	// Forward is for a router: the endpoint hears unicast at the group's port, datagrams say with what time to live they came, and
 	// messages can be sent under the address of another host. It is for Linux and needs CAP_NET_ADMIN or CAP_NET_RAW.
 	Forward bool
+	// Alert has a raw endpoint of IPv4 that receives not join the group: it takes what bears Router Alert for the group out of the way of what
+	// the kernel forwards, and leaves the rest. It is for Linux. Its Join ends that.
+	Alert bool
 	// NoOffload leaves UDP_SEGMENT and UDP_GRO unused, for drivers that get them wrong and for
 	// comparison.
 	NoOffload bool
@@ -99,6 +102,8 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("source %v and group %v are of two interfaces", c.Source, group)
 	case c.Protocol < 0 || c.Protocol > 255:
 		return c, fmt.Errorf("IP protocol %d is not in 1 to 255", c.Protocol)
+	case c.Alert && (c.Protocol == 0 || !group.Is4() || !c.Receive):
+		return c, errors.New("packets with Router Alert are taken out of the kernel's way by raw endpoints of IPv4 only")
 	case c.TTL < 0 || c.TTL > 255:
 		return c, fmt.Errorf("TTL %d is not in 1 to 255", c.TTL)
 	case c.RecvBuffer < 0 || c.SendBuffer < 0:

@@ -102,6 +102,9 @@ func (e *endpoint) openGroup() error {
 			return err
 		}
 	}
+	if e.config.Alert {
+		return e.intercept(s)
+	}
 	return joinGroup(s.pc, e.config, e.link.ifi)
 }
 

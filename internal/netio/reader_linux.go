@@ -26,6 +26,7 @@ type reader struct {
 	sock  socket
 	group bool
 	raw4  bool       // the kernel leaves the IP header in front
+	alert bool       // what comes may be for others
 	only  netip.Addr // unless zero, from which host datagrams are wanted
 
 	messages
@@ -56,7 +57,7 @@ func newReader(e *endpoint, s socket, group bool) *reader {
 	if group {
 		n = groupReads
 	}
-	r := &reader{conn: e, sock: s, group: group, messages: newMessages(n), scratch: make([]byte, n*slotSize), sources: newSources(e.link.ifi), raw4: e.config.Protocol != 0 && e.link.addr.Is4()}
+	r := &reader{conn: e, sock: s, group: group, messages: newMessages(n), scratch: make([]byte, n*slotSize), sources: newSources(e.link.ifi), raw4: e.config.Protocol != 0 && e.link.addr.Is4(), alert: group && e.config.Alert}
 	if group && e.config.Protocol != 0 && !e.link.addr.Is4() {
 		// A raw socket of IPv6 that is bound to a group hears it from all whom someone on this host asked for.
 		r.only = e.config.Source.WithZone("")
@@ -150,7 +151,7 @@ func (r *reader) datagram(i int) (data []byte, from netip.AddrPort, ok bool) {
 		if len(data) > 0 {
 			n = int(data[0]&0xf) * 4
 		}
-		if n < ipv4HeaderLen || n > len(data) {
+		if n < ipv4HeaderLen || n > len(data) || r.foreign(data) {
 			return nil, from, false
 		}
 		data = data[n:]

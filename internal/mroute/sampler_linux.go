@@ -1,0 +1,94 @@
+package mroute
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// Sampler sees packets that come to an interface for a group without IP options, which the kernel forwards: some of the many of one kind, and all
+// others.
+type Sampler struct {
+	file   *os.File
+	conn   syscall.RawConn
+	closed atomic.Bool
+}
+
+// OpenSampler opens a Sampler for packets of a protocol.
+func OpenSampler(ifi *net.Interface, protocol int, group netip.Addr, many Kind) (*Sampler, error) {
+	// No protocol at first: nothing is to come in before the filter is there.
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("seeing packets on %s: %w", ifi.Name, os.NewSyscallError("socket", err))
+	}
+	s := &Sampler{file: os.NewFile(uintptr(fd), "sampler")}
+	ip := uint16(unix.ETH_P_IP)
+	err = errors.Join(
+		attach(fd, many.filter(protocol, group)),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: ip<<8 | ip>>8, Ifindex: ifi.Index}),
+	)
+	if err == nil {
+		s.conn, err = s.file.SyscallConn()
+	}
+	if err != nil {
+		s.file.Close()
+		return nil, fmt.Errorf("seeing packets on %s: %w", ifi.Name, err)
+	}
+	return s, nil
+}
+
+// filter returns what lets pass what a Sampler sees.
+func (k Kind) filter(protocol int, group netip.Addr) []bpf.Instruction {
+	g := group.As4()
+	return []bpf.Instruction{
+		bpf.LoadAbsolute{Off: 0, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x45, SkipTrue: 11}, // a header of 20 octets
+		bpf.LoadAbsolute{Off: 9, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(protocol), SkipTrue: 9},
+		bpf.LoadAbsolute{Off: 16, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(g[0])<<24 | uint32(g[1])<<16 | uint32(g[2])<<8 | uint32(g[3]), SkipTrue: 7},
+		bpf.LoadAbsolute{Off: uint32(20 + k.At), Size: 1},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(k.Mask)},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(k.Value), SkipTrue: 3},
+		bpf.LoadExtension{Num: bpf.ExtRand},
+		bpf.ALUOpConstant{Op: bpf.ALUOpMod, Val: k.OneIn},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 1},
+		bpf.RetConstant{Val: 65535},
+		bpf.RetConstant{Val: 0},
+	}
+}
+
+// Read waits for a packet, and copies it to b. The error is net.ErrClosed after Close.
+func (s *Sampler) Read(b []byte) (Sample, error) {
+	for {
+		n, err := receive(s.conn, b)
+		switch {
+		case s.closed.Load():
+			return Sample{}, net.ErrClosed
+		case errors.Is(err, unix.ENETDOWN): // said once; the socket goes on when the interface is up again
+			continue
+		case err != nil:
+			return Sample{}, err
+		case n < 20:
+			continue
+		}
+		length := int(b[2])<<8 | int(b[3]) // behind it there may be padding
+		if length < 20 || length > n {
+			continue
+		}
+		return Sample{From: netip.AddrFrom4([4]byte(b[12:])), TTL: int(b[8]), Payload: b[20:length]}, nil
+	}
+}
+
+// Close ends Read.
+func (s *Sampler) Close() error {
+	s.closed.Store(true)
+	return s.file.Close()
+}
