@@ -22,6 +22,9 @@ func (e *Element) handleODATA(now time.Time, a Arrival, h *packet.Header, body, 
 	case s != nil, a.Unicast, e.c.Toward(a.From.Addr()) != a.Interface:
 		return refuse(h, ErrInterface)
 	}
+	if a.Passed {
+		return nil
+	}
 	if e.spread(a, p) {
 		e.stats.ODATA++
 	}

@@ -90,6 +90,9 @@ type Arrival struct {
 	From      netip.AddrPort
 	Unicast   bool // it was sent to the element, not to the group
 	TTL       int  // of the network header; 0: not known
+	// Passed is for ODATA that has been forwarded already, by the kernel or by hardware: the element learns of it and does not send it. It
+	// need not see all of it, but one packet in some hundred at least, or it does not know what receivers may ask for.
+	Passed bool
 }
 
 // Listen says whether someone listens to the group on an interface: a receiver, or another element.
