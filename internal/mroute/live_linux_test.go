@@ -326,7 +326,7 @@ func TestSamplerSeesSomeOfMany(t *testing.T) {
 	var s *Sampler
 	var err error
 	n.router.do(func() {
-		s, err = OpenSampler(n.links[0], protocol, group.Addr(), Kind{At: 1, Mask: 0x0f, Value: 4, OneIn: 8})
+		s, err = OpenSampler(n.links[0], protocol, Kind{At: 1, Mask: 0x0f, Value: 4, OneIn: 8})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -338,7 +338,7 @@ func TestSamplerSeesSomeOfMany(t *testing.T) {
 		send(t, source, group, false, "x\x34")
 	}
 	send(t, source, group, true, "y\x04")
-	send(t, source, netip.MustParseAddrPort("239.192.9.8:7500"), false, "z\x05")
+	send(t, source, netip.AddrPortFrom(netip.MustParseAddr("10.9.0.1"), 7500), false, "z\x05")
 	send(t, source, group, false, "end\x05")
 	time.AfterFunc(5*time.Second, func() { s.Close() })
 	many := 0
@@ -351,8 +351,8 @@ func TestSamplerSeesSomeOfMany(t *testing.T) {
 		if string(p.Payload) == "end\x05" {
 			break
 		}
-		if many++; string(p.Payload) != "x\x34" || p.From != n.source || p.TTL != 8 {
-			t.Errorf("saw %q from %v with the TTL %d", p.Payload, p.From, p.TTL)
+		if many++; string(p.Payload) != "x\x34" || p.Source != n.source || p.Group != group.Addr() || p.TTL != 8 {
+			t.Errorf("saw %q from %v with the TTL %d", p.Payload, p.Source, p.TTL)
 		}
 	}
 	if many < all/16 || many > all/4 {

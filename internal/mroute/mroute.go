@@ -44,9 +44,9 @@ type Kind struct {
 
 // Sample is a packet that a Sampler saw.
 type Sample struct {
-	From    netip.Addr
-	TTL     int
-	Payload []byte // in the memory that was given to its Read
+	Source, Group netip.Addr
+	TTL           int
+	Payload       []byte // in the memory that was given to its Read
 }
 
 // The structures of linux/mroute.h, and what is in their fields. Numbers are in the byte order of the host, addresses as on the wire.

@@ -54,7 +54,7 @@ func (*Transit) Close() error { return errNone }
 type Sampler struct{}
 
 // OpenSampler returns an error.
-func OpenSampler(*net.Interface, int, netip.Addr, Kind) (*Sampler, error) { return nil, errNone }
+func OpenSampler(*net.Interface, int, Kind) (*Sampler, error) { return nil, errNone }
 
 // Read does nothing: there is no Sampler.
 func (*Sampler) Read([]byte) (s Sample, _ error) { return s, errNone }

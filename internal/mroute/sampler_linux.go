@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sampler sees packets that come to an interface for a group without IP options, which the kernel forwards: some of the many of one kind, and all
+// Sampler sees multicast that comes to an interface without IP options, and that the kernel therefore forwards: some of the many of one kind, and all
 // others.
 type Sampler struct {
 	file   *os.File
@@ -21,8 +21,8 @@ type Sampler struct {
 	closed atomic.Bool
 }
 
-// OpenSampler opens a Sampler for packets of a protocol.
-func OpenSampler(ifi *net.Interface, protocol int, group netip.Addr, many Kind) (*Sampler, error) {
+// OpenSampler opens a Sampler for packets of a protocol, whatever their group.
+func OpenSampler(ifi *net.Interface, protocol int, many Kind) (*Sampler, error) {
 	// No protocol at first: nothing is to come in before the filter is there.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -31,7 +31,7 @@ func OpenSampler(ifi *net.Interface, protocol int, group netip.Addr, many Kind) 
 	s := &Sampler{file: os.NewFile(uintptr(fd), "sampler")}
 	ip := uint16(unix.ETH_P_IP)
 	err = errors.Join(
-		attach(fd, many.filter(protocol, group)),
+		attach(fd, many.filter(protocol)),
 		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: ip<<8 | ip>>8, Ifindex: ifi.Index}),
 	)
 	if err == nil {
@@ -45,15 +45,14 @@ func OpenSampler(ifi *net.Interface, protocol int, group netip.Addr, many Kind) 
 }
 
 // filter returns what lets pass what a Sampler sees.
-func (k Kind) filter(protocol int, group netip.Addr) []bpf.Instruction {
-	g := group.As4()
+func (k Kind) filter(protocol int) []bpf.Instruction {
 	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: 0, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x45, SkipTrue: 11}, // a header of 20 octets
 		bpf.LoadAbsolute{Off: 9, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(protocol), SkipTrue: 9},
-		bpf.LoadAbsolute{Off: 16, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(g[0])<<24 | uint32(g[1])<<16 | uint32(g[2])<<8 | uint32(g[3]), SkipTrue: 7},
+		bpf.LoadAbsolute{Off: 16, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: 224, SkipTrue: 7},
 		bpf.LoadAbsolute{Off: uint32(20 + k.At), Size: 1},
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(k.Mask)},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(k.Value), SkipTrue: 3},
@@ -83,7 +82,7 @@ func (s *Sampler) Read(b []byte) (Sample, error) {
 		if length < 20 || length > n {
 			continue
 		}
-		return Sample{From: netip.AddrFrom4([4]byte(b[12:])), TTL: int(b[8]), Payload: b[20:length]}, nil
+		return Sample{Source: netip.AddrFrom4([4]byte(b[12:])), Group: netip.AddrFrom4([4]byte(b[16:])), TTL: int(b[8]), Payload: b[20:length]}, nil
 	}
 }
 
