@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,7 +32,31 @@ type load struct {
 	order    vsync.Order
 	safe     bool
 	batch    int
+	expect   int  // how many found the group; 0: a majority
 	rejoin   bool // only watch: say when views come, until killed
+}
+
+// flags lets a command line say what the load is.
+func (l *load) flags(fs *flag.FlagSet, order *string) {
+	fs.IntVar(&l.index, "member", -1, "be this member of a group: for the lab itself")
+	fs.StringVar(&l.endpoint, "e", "epgm://239.192.77.90:7590", "endpoint")
+	fs.IntVar(&l.members, "members", 4, "members of the group")
+	fs.IntVar(&l.senders, "senders", 4, "how many of them send")
+	fs.IntVar(&l.size, "size", 64, "octets of a message: for the lab itself")
+	fs.IntVar(&l.rate, "rate", 0, "messages a second of each; 0: as many as go: for the lab itself")
+	fs.DurationVar(&l.time, "time", 3*time.Second, "how long to send; the first second is not counted")
+	fs.StringVar(order, "order", "total", "fifo, causal, total or token")
+	fs.IntVar(&l.batch, "batch", 0, "octets of a packet of messages; 0: the default")
+	fs.IntVar(&l.expect, "expect", 0, "members that found the group; 0: a majority")
+	fs.BoolVar(&l.safe, "safe", false, "safe delivery")
+	fs.BoolVar(&l.rejoin, "watch", false, "only say when views come: for the lab itself")
+}
+
+// args is what the flags are for l.
+func (l *load) args() []string {
+	return []string{"-member", fmt.Sprint(l.index), "-e", l.endpoint, "-members", fmt.Sprint(l.members), "-senders", fmt.Sprint(l.senders),
+		"-size", fmt.Sprint(l.size), "-rate", fmt.Sprint(l.rate), "-time", l.time.String(), "-order", l.order.String(), "-batch", fmt.Sprint(l.batch),
+		"-expect", fmt.Sprint(l.expect), fmt.Sprintf("-safe=%v", l.safe), fmt.Sprintf("-watch=%v", l.rejoin)}
 }
 
 // figures is what one member measured. The rate is that of the time in which all send, without its first second.
@@ -47,6 +72,7 @@ type figures struct {
 	Batches uint64  `json:"batches"`
 	Drops   uint64  `json:"drops"`   // datagrams that the sockets had no room for
 	Repairs uint64  `json:"repairs"` // packets that came as repairs
+	Removed int     `json:"removed"` // members that the views say are gone
 }
 
 const (
@@ -70,8 +96,12 @@ func clock() int64 { return time.Now().UnixNano() }
 
 // member joins the group, does what l says and writes its figures.
 func member(ctx context.Context, l load, out io.Writer) error {
+	expect := l.expect
+	if expect == 0 {
+		expect = l.members/2 + 1
+	}
 	g, err := vsync.Join(ctx, vsync.Config{
-		Endpoint: l.endpoint, Group: "lab", Order: l.order, Safe: l.safe, Batch: l.batch, Expect: min(l.members, l.members/2+1),
+		Endpoint: l.endpoint, Group: "lab", Order: l.order, Safe: l.safe, Batch: l.batch, Expect: min(l.members, expect),
 		PGM: pgm.Config{Rate: -1, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))},
 	})
 	if err != nil {
@@ -83,7 +113,7 @@ func member(ctx context.Context, l load, out io.Writer) error {
 	}
 	var f figures
 	var lat []int
-	var started, first, last int64
+	var started int64
 	var inside, done int
 	begin := make(chan struct{})
 	ctx, cancel := context.WithCancel(ctx)
@@ -103,6 +133,7 @@ func member(ctx context.Context, l load, out io.Writer) error {
 		}
 		switch e := e.(type) {
 		case *vsync.View:
+			f.Removed += len(e.Left)
 			for _, d := range e.Left {
 				fmt.Fprintf(os.Stderr, "member %d: %v %v, for %v\n", l.index, d.ID, d.Why, d.Silent)
 			}
@@ -125,10 +156,7 @@ func member(ctx context.Context, l load, out io.Writer) error {
 			case typeDone:
 				done++
 			default:
-				if f.Count++; first == 0 {
-					first = now
-				}
-				last = now
+				f.Count++
 				if since := time.Duration(now - started); since >= time.Second && since < l.time {
 					inside++
 				}
@@ -142,7 +170,6 @@ func member(ctx context.Context, l load, out io.Writer) error {
 			break
 		}
 	}
-	_ = last
 	f.Rate = float64(inside) / (l.time - time.Second).Seconds()
 	f.MBs = f.Rate * float64(l.size) / 1e6
 	if slices.Sort(lat); len(lat) > 0 {
