@@ -16,7 +16,7 @@ func TestElementsInNamespacesIPv6(t *testing.T) {
 			l.watch(map[string]string{"sw/p10": l.onePer200()})
 			l.transfer(t, 500_000, "50M", nil)
 			leaf := func(k int) int { return l.counter("sw", fmt.Sprintf("p%d0", k), "seen") }
-			lost, naks := l.counter("sw", "p10", "lost"), l.counter("s", "u0", "seen")
+			lost, naks := l.counter("sw", "p10", "lost"), l.naks()
 			if lost == 0 || naks != lost || leaf(1) != lost || leaf(2)+leaf(3) != 0 {
 				t.Errorf("%d lost on one leaf: %d NAKs at the source, repairs on the leaves: %d, %d, %d", lost, naks, leaf(1), leaf(2), leaf(3))
 			}

@@ -4,39 +4,69 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+
+	"github.com/gopgm/gopgm/pgm/element"
 )
 
-// writeMetrics writes s in the text format of Prometheus.
-func writeMetrics(w io.Writer, s *status) {
-	family := func(name, kind, help string) { fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
+// writeMetrics writes the status of each group in the text format of Prometheus.
+func writeMetrics(w io.Writer, groups []*status) {
+	// family begins a family, whose samples value writes for each group, if it has any.
+	family := func(name, kind, help string, samples func(s *status, print func(label, value string, n uint64))) {
+		begun := false
+		for _, s := range groups {
+			samples(s, func(label, value string, n uint64) {
+				if !begun {
+					fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+					begun = true
+				}
+				labels := fmt.Sprintf("group=%q", s.Group)
+				if label != "" {
+					labels += fmt.Sprintf(",%s=%q", label, value)
+				}
+				fmt.Fprintf(w, "%s{%s} %d\n", name, labels, n)
+			})
+		}
+	}
 	// Counters are named as the fields of the engine's statistics.
-	all := func(name, label string, v reflect.Value) {
+	all := func(print func(label, value string, n uint64), label string, v reflect.Value) {
 		for i := range v.NumField() {
 			if f := v.Field(i); f.Kind() == reflect.Uint64 {
-				fmt.Fprintf(w, "%s{%s=%q} %d\n", name, label, v.Type().Field(i).Name, f.Uint())
+				print(label, v.Type().Field(i).Name, f.Uint())
 			}
 		}
 	}
-	family("pgmrouter_events_total", "counter", "What the engine did, by the name of its counter.")
-	if s.Element != nil {
-		all("pgmrouter_events_total", "event", reflect.ValueOf(*s.Element))
-		family("pgmrouter_refused_total", "counter", "Packets that were refused, by cause.")
-		all("pgmrouter_refused_total", "cause", reflect.ValueOf(s.Element.Bad))
-		family("pgmrouter_sessions", "gauge", "Sessions that are known.")
-		fmt.Fprintf(w, "pgmrouter_sessions %d\n", s.Element.Active)
-		family("pgmrouter_repair_states", "gauge", "Repair states of all sessions.")
-		fmt.Fprintf(w, "pgmrouter_repair_states %d\n", s.Element.Repairs)
-	}
-	if s.Repairer != nil {
-		all("pgmrouter_events_total", "event", reflect.ValueOf(*s.Repairer))
-		family("pgmrouter_cache_bytes", "gauge", "Octets that are kept for repairs.")
-		fmt.Fprintf(w, "pgmrouter_cache_bytes %d\n", s.Repairer.Octets)
-	}
-	links := func(name, kind, help string, value func(l *linkStatus) uint64) {
-		family(name, kind, help)
-		for i := range s.Links {
-			fmt.Fprintf(w, "%s{link=%q} %d\n", name, s.Links[i].Name, value(&s.Links[i]))
+	family("pgmrouter_events_total", "counter", "What the engine did, by the name of its counter.", func(s *status, print func(label, value string, n uint64)) {
+		if s.Element != nil {
+			all(print, "event", reflect.ValueOf(*s.Element))
 		}
+		if s.Repairer != nil {
+			all(print, "event", reflect.ValueOf(*s.Repairer))
+		}
+	})
+	family("pgmrouter_refused_total", "counter", "Packets that were refused, by cause.", func(s *status, print func(label, value string, n uint64)) {
+		if s.Element != nil {
+			all(print, "cause", reflect.ValueOf(s.Element.Bad))
+		}
+	})
+	engine := func(name, help string, element func(*element.Stats) int, repairer func(*element.RepairerStats) int) {
+		family(name, "gauge", help, func(s *status, print func(label, value string, n uint64)) {
+			if s.Element != nil && element != nil {
+				print("", "", uint64(element(s.Element)))
+			}
+			if s.Repairer != nil && repairer != nil {
+				print("", "", uint64(repairer(s.Repairer)))
+			}
+		})
+	}
+	engine("pgmrouter_sessions", "Sessions that are known.", func(e *element.Stats) int { return e.Active }, nil)
+	engine("pgmrouter_repair_states", "Repair states of all sessions.", func(e *element.Stats) int { return e.Repairs }, nil)
+	engine("pgmrouter_cache_bytes", "Octets that are kept for repairs.", nil, func(e *element.RepairerStats) int { return e.Octets })
+	links := func(name, kind, help string, value func(l *linkStatus) uint64) {
+		family(name, kind, help, func(s *status, print func(label, value string, n uint64)) {
+			for i := range s.Links {
+				print("link", s.Links[i].Name, value(&s.Links[i]))
+			}
+		})
 	}
 	links("pgmrouter_link_sent_total", "counter", "Datagrams sent on a link.", func(l *linkStatus) uint64 { return l.Sent })
 	links("pgmrouter_link_heard_total", "counter", "Datagrams read from a link.", func(l *linkStatus) uint64 { return l.Heard })

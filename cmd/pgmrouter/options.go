@@ -19,13 +19,16 @@ many, and repairs go only where something is missing. It learns who listens by
 MLD and IGMP, and is the querier on its interfaces if no other is.
 
   -e, --endpoint ENDPOINT the group: [epgm://|pgm://]GROUP[:PORT], in UDP or as
-                          IP protocol 113 (default epgm://239.192.77.71:7500)
+                          IP protocol 113 (default epgm://239.192.77.71:7500);
+                          up to 64, of IPv4 and IPv6
   -i, --interface NAME    an interface to forward between, by name or address;
                           up to 32
       --upstream NAME     the interface that sources are behind (default: what
                           the routing table says for each source)
       --listen NAME       forward there always, without asking who listens;
                           "all" means all
+      --query-interval D  how often to ask who listens, as the querier of a link;
+                          1s or more, the same on all of a link (default 125s)
       --ttl N             for what it sends itself, 1 to 255 (default 16)
       --discover DURATION how often to look for off-tree repairers when one is
                           needed and none known (default 30s; 0: never)
@@ -56,11 +59,11 @@ Exit status: 0 interrupted or terminated; 1 failure; 2 usage.
 
 // options are the command line of pgmrouter.
 type options struct {
-	endpoint                pgm.Endpoint
+	endpoints               []pgm.Endpoint
 	interfaces, listen      []string
 	upstream                string
 	ttl, shed, cache        int
-	discover, polls         time.Duration
+	discover, polls, query  time.Duration
 	repeat, data, eliminate time.Duration
 	repairer                bool
 	status, metrics         string
@@ -70,9 +73,9 @@ type options struct {
 
 func parseOptions(args []string) (*options, error) {
 	var o options
-	var endpoint string
+	var endpoints []string
 	f := console.NewFlags("pgmrouter")
-	f.StringVarP(&endpoint, "endpoint", "e", pgm.DefaultEndpoint, "")
+	f.StringArrayVarP(&endpoints, "endpoint", "e", []string{pgm.DefaultEndpoint}, "")
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "")
 	f.StringArrayVar(&o.listen, "listen", nil, "")
 	f.StringVar(&o.upstream, "upstream", "", "")
@@ -81,6 +84,7 @@ func parseOptions(args []string) (*options, error) {
 	f.IntVar(&o.cache, "cache", 64<<20, "")
 	f.DurationVar(&o.discover, "discover", 30*time.Second, "")
 	f.DurationVar(&o.polls, "polls", 0, "")
+	f.DurationVar(&o.query, "query-interval", 125*time.Second, "")
 	f.DurationVar(&o.repeat, "nak-rpt-ivl", 0, "")
 	f.DurationVar(&o.data, "nak-rdata-ivl", 0, "")
 	f.DurationVar(&o.eliminate, "nak-elim-ivl", 0, "")
@@ -97,8 +101,7 @@ func parseOptions(args []string) (*options, error) {
 	if o.help || o.version || o.show {
 		return &o, nil
 	}
-	var err error
-	if o.endpoint, err = pgm.ParseEndpoint(endpoint); err != nil {
+	if err := o.parseEndpoints(endpoints); err != nil {
 		return nil, err
 	}
 	switch known := append(slices.Clone(o.interfaces), "all"); {
@@ -110,10 +113,10 @@ func parseOptions(args []string) (*options, error) {
 		return nil, errors.New("there must be two interfaces at least: -i INTERFACE -i INTERFACE")
 	case o.upstream != "" && !slices.Contains(o.interfaces, o.upstream):
 		return nil, fmt.Errorf("--upstream %s is none of the interfaces", o.upstream)
-	case o.endpoint.Interface != "":
-		return nil, errors.New("the interfaces are named by -i, not in the endpoint")
 	case o.ttl < 1 || o.ttl > 255:
 		return nil, fmt.Errorf("--ttl %d is not in 1 to 255", o.ttl)
+	case o.query < time.Second || o.query > time.Hour:
+		return nil, fmt.Errorf("--query-interval %v is not in 1s to 1h", o.query)
 	case o.shed < 0 || o.discover < 0 || o.polls < 0 || o.repeat < 0 || o.data < 0 || o.eliminate < 0 || o.cache < 1<<16:
 		return nil, errors.New("an interval or number is negative, or the cache below 64 KiB")
 	default:
@@ -124,4 +127,30 @@ func parseOptions(args []string) (*options, error) {
 		}
 	}
 	return &o, nil
+}
+
+// maxGroups is how many groups one process forwards: each has sockets of its own on each interface.
+const maxGroups = 64
+
+// parseEndpoints takes the groups. Two that differ in the port only would be one to IP, and in raw PGM are.
+func (o *options) parseEndpoints(texts []string) error {
+	if len(texts) > maxGroups {
+		return fmt.Errorf("%d endpoints; there may be %d", len(texts), maxGroups)
+	}
+	for _, text := range texts {
+		e, err := pgm.ParseEndpoint(text)
+		if err != nil {
+			return err
+		}
+		if e.Interface != "" {
+			return errors.New("the interfaces are named by -i, not in the endpoint")
+		}
+		if slices.ContainsFunc(o.endpoints, func(f pgm.Endpoint) bool {
+			return e.Network == f.Network && e.Group.Addr() == f.Group.Addr() && (e.Network == "pgm" || e.Group.Port() == f.Group.Port())
+		}) {
+			return fmt.Errorf("the group of %s is there twice", text)
+		}
+		o.endpoints = append(o.endpoints, e)
+	}
+	return nil
 }

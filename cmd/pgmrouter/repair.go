@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"time"
 
@@ -11,27 +10,25 @@ import (
 	"github.com/gopgm/gopgm/pgm/element"
 )
 
-// repair runs a designated local repairer on one interface until ctx is done or something fails.
-func repair(ctx context.Context, o *options, stderr io.Writer) error {
-	r := newRouter(o)
-	defer r.close()
-	o.listen = []string{"all"} // it listens, and need not ask who else does
-	if err := r.open(ctx, o.interfaces[0]); err != nil {
-		return err
+// repairer opens the link of a designated local repairer, and makes its engine. What it returns runs it.
+func (r *router) repairer(ctx context.Context) (run func(context.Context) error, err error) {
+	r.o.listen = []string{"all"} // it listens, and need not ask who else does
+	if err := r.open(ctx, r.o.interfaces[0]); err != nil {
+		return nil, err
 	}
-	conn := r.links[0].conn
 	engine, err := element.NewRepairer(element.RepairerConfig{
-		Group: o.endpoint.Group, Addr: conn.Local().Addr(), Cache: o.cache, RouterAlert: o.endpoint.Network == "pgm",
+		Group: r.endpoint.Group, Addr: r.links[0].conn.Local().Addr(), Cache: r.o.cache, RouterAlert: r.endpoint.Network == "pgm",
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}, time.Now())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if err := serveStatus(ctx, o, r.asked); err != nil {
-		return err
-	}
+	return func(ctx context.Context) error { return r.repair(ctx, engine) }, nil
+}
+
+// repair is the goroutine that a repairer belongs to.
+func (r *router) repair(ctx context.Context, engine *element.Repairer) error {
+	conn := r.links[0].conn
 	r.read(ctx)
 	b := newOut()
 	timer := time.NewTimer(0)
@@ -71,7 +68,7 @@ func repair(ctx context.Context, o *options, stderr io.Writer) error {
 		case reply := <-r.asked:
 			stats, c := engine.Stats(), conn.Stats()
 			reply <- &status{
-				Event: "status", Group: o.endpoint.String(), Repairer: &stats,
+				Event: "status", Group: r.endpoint.String(), Repairer: &stats,
 				Links: []linkStatus{{
 					Name: r.links[0].name, Address: conn.Local().Addr(), Listens: true,
 					Sent: c.WriteDatagrams, Heard: c.ReadDatagrams, Failed: c.WriteErrors, Drops: c.Drops,

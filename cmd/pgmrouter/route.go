@@ -3,18 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gopgm/gopgm/internal/netio"
-	"github.com/gopgm/gopgm/mld"
 	"github.com/gopgm/gopgm/nak"
+	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/element"
 	"github.com/gopgm/gopgm/pgm/poll"
 )
@@ -32,16 +29,17 @@ type link struct {
 	before  netio.Stats // when its load was last measured
 }
 
-// router joins the engine of an element to its links and the clock.
+// router joins the engine of an element, for one group, to its links and the clock.
 type router struct {
-	o       *options
-	links   []*link
-	members members
-	engine  *element.Element
-	way     map[netip.Addr]way
-	asked   chan chan *status
-	arrived chan arrival
-	out     [][]netio.Message
+	o        *options
+	endpoint pgm.Endpoint
+	links    []*link
+	members  *members
+	engine   *element.Element
+	way      map[netip.Addr]way
+	asked    chan chan *status
+	arrived  chan arrival
+	out      [][]netio.Message
 }
 
 // way is which link leads to a source, as the kernel said at a time.
@@ -57,55 +55,38 @@ type arrival struct {
 	err   error
 }
 
-// route runs an element, or a repairer, until ctx is done or something fails.
-func route(ctx context.Context, o *options, stderr io.Writer) error {
-	if o.repairer {
-		return repair(ctx, o, stderr)
+func newRouter(o *options, e pgm.Endpoint, m *members) *router {
+	return &router{
+		o: o, endpoint: e, members: m, way: make(map[netip.Addr]way), asked: make(chan chan *status), arrived: make(chan arrival, 4*len(o.interfaces)),
 	}
-	r := newRouter(o)
-	defer r.close()
-	for _, name := range o.interfaces {
+}
+
+// element opens the links of an element, and makes its engine. What it returns runs it.
+func (r *router) element(ctx context.Context) (run func(context.Context) error, err error) {
+	for _, name := range r.o.interfaces {
 		if err := r.open(ctx, name); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	c := element.Config{
-		Group: o.endpoint.Group, Toward: r.toward, Discover: o.discover, Shed: o.shed, RouterAlert: o.endpoint.Network == "pgm",
-		Repairs: nak.ForwarderConfig{Repeat: o.repeat, Data: o.data, Eliminate: o.eliminate},
-		Poll:    poll.PollerConfig{Period: o.polls}, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		Group: r.endpoint.Group, Toward: r.toward, Discover: r.o.discover, Shed: r.o.shed, RouterAlert: r.endpoint.Network == "pgm",
+		Repairs: nak.ForwarderConfig{Repeat: r.o.repeat, Data: r.o.data, Eliminate: r.o.eliminate},
+		Poll:    poll.PollerConfig{Period: r.o.polls}, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	for _, l := range r.links {
 		c.Interfaces = append(c.Interfaces, l.conn.Local().Addr())
 	}
-	var err error
 	if r.engine, err = element.New(c, time.Now()); err != nil {
-		return err
+		return nil, err
 	}
 	r.out = make([][]netio.Message, len(r.links))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if err := serveStatus(ctx, o, r.asked); err != nil {
-		return err
-	}
-	if b, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); err == nil && strings.TrimSpace(string(b)) == "0" && o.endpoint.Group.Addr().Is4() {
-		fmt.Fprintln(stderr, "pgmrouter: the kernel does not forward unicast: receivers cannot report to sources (sysctl net.ipv4.ip_forward=1)")
-	}
-	r.members.run(ctx)
-	r.read(ctx)
-	return r.loop(ctx)
-}
-
-func newRouter(o *options) *router {
-	return &router{
-		o: o, way: make(map[netip.Addr]way), asked: make(chan chan *status), arrived: make(chan arrival, 4*len(o.interfaces)),
-		members: members{loop: mld.NewLoop(), routers: make(map[*link]*mld.Router), ended: make(chan error, 1)},
-	}
+	return r.loop, nil
 }
 
 // open opens the sockets of a link, and becomes its querier unless it is told who listens.
 func (r *router) open(ctx context.Context, name string) error {
-	c := netio.Config{Interface: name, Group: r.o.endpoint.Group, Source: r.o.endpoint.Source, Receive: true, TTL: r.o.ttl, NoLoopback: true, Forward: true}
-	if r.o.endpoint.Network == "pgm" {
+	c := netio.Config{Interface: name, Group: r.endpoint.Group, Source: r.endpoint.Source, Receive: true, TTL: r.o.ttl, NoLoopback: true, Forward: true}
+	if r.endpoint.Network == "pgm" {
 		c.Protocol = protocol
 	}
 	conn, err := openConn(ctx, c)
@@ -118,7 +99,7 @@ func (r *router) open(ctx context.Context, name string) error {
 	if l.listens = l.always; l.always {
 		return nil
 	}
-	if err := r.members.ask(l, r.o.endpoint.Group.Addr()); err != nil {
+	if err := r.members.ask(l, r.endpoint.Group.Addr()); err != nil {
 		return fmt.Errorf("%s: to learn who listens: %w (or say --listen %s)", name, err, name)
 	}
 	return nil
@@ -129,7 +110,6 @@ func (r *router) close() {
 	for _, l := range r.links {
 		l.conn.Close()
 	}
-	r.members.close()
 }
 
 // batches is how many reads of one socket may wait for the engine.
@@ -169,6 +149,7 @@ const (
 
 // loop is the goroutine that the engine belongs to.
 func (r *router) loop(ctx context.Context) error {
+	r.read(ctx)
 	b := newOut()
 	timer := time.NewTimer(0)
 	var measured, counted time.Time
@@ -193,11 +174,6 @@ func (r *router) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
-		case err := <-r.members.ended:
-			if ctx.Err() == nil {
-				return fmt.Errorf("learning who listens has ended: %w", err)
-			}
-			return nil
 		case reply := <-r.asked:
 			reply <- r.status()
 		case a := <-r.arrived:
@@ -268,9 +244,7 @@ func (r *router) send(now time.Time, b *out) error {
 
 // listen tells the engine who listens. The router itself has joined everywhere, which it does not hear itself report.
 func (r *router) listen() {
-	r.members.look(r.o.endpoint.Group.Addr().WithZone(""), func(l *link, listens bool, querier netip.Addr) {
-		l.listens, l.querier = listens, querier
-	})
+	r.members.look(r.links, r.endpoint.Group.Addr().WithZone(""))
 	for i, l := range r.links {
 		r.engine.Listen(i, l.listens)
 	}

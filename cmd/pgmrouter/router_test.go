@@ -13,18 +13,21 @@ import (
 // A bad flag gets one line that says what is wrong, and exit status 2.
 func TestBadFlags(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                              "two interfaces",
-		"-i a":                          "two interfaces",
-		"--repairer -i a -i b":          "one interface",
-		"-i a -i b --upstream c":        "--upstream c is none",
-		"-i a -i b --listen c":          "--listen c is none",
-		"-i a -i b --ttl 0":             "1 to 255",
-		"-i a -i b --shed -1":           "negative",
-		"-i a -i b -e eth0;239.1.1.1:7": "-i, not in the endpoint",
-		"-i a -i b -e 10.0.0.1:7":       "10.0.0.1",
-		"-i a -i b operand":             "unexpected operand",
-		"-i a -i b --nope":              "there is no flag --nope",
-		"-i a -i b --discover soon":     "not a duration",
+		"":                               "two interfaces",
+		"-i a":                           "two interfaces",
+		"--repairer -i a -i b":           "one interface",
+		"-i a -i b --upstream c":         "--upstream c is none",
+		"-i a -i b --listen c":           "--listen c is none",
+		"-i a -i b --ttl 0":              "1 to 255",
+		"-i a -i b --query-interval 1ms": "1s to 1h",
+		"-i a -i b -e 239.1.1.1:7 -e 239.1.1.1:7":                         "there twice",
+		"-i a -i b -e pgm://239.1.1.1:7 -e pgm://239.1.1.1:8":             "there twice",
+		"-i a -i b --shed -1":                                             "negative",
+		"-i a -i b -e eth0;239.1.1.1:7":                                   "-i, not in the endpoint",
+		"-i a -i b -e 10.0.0.1:7":                                         "10.0.0.1",
+		"-i a -i b operand":                                               "unexpected operand",
+		"-i a -i b --nope":                                                "there is no flag --nope",
+		"-i a -i b --discover soon":                                       "not a duration",
 		"-i nosuch0 -i nosuch1 --listen all --status= --upstream nosuch0": "nosuch0",
 	} {
 		var out, complaint bytes.Buffer
@@ -46,13 +49,15 @@ func TestShowWithoutRouter(t *testing.T) {
 // Metrics are lines that Prometheus reads: each family with its help and type before its samples, all counters of the engine among them.
 func TestMetrics(t *testing.T) {
 	var b strings.Builder
-	writeMetrics(&b, &status{
+	writeMetrics(&b, []*status{{
+		Group:   "epgm://239.0.0.1:7500",
 		Links:   []linkStatus{{Name: `odd"name`, Address: netip.MustParseAddr("10.0.0.1"), Listens: true, Sent: 3}},
 		Element: &element.Stats{NAKs: 7, Bad: element.Bad{Loop: 2}, Active: 1},
-	})
+	}, {Group: "epgm://[ff08::1]:7500", Element: &element.Stats{NAKs: 8}}})
 	for _, want := range []string{
-		"# TYPE pgmrouter_events_total counter\n", `pgmrouter_events_total{event="NAKs"} 7` + "\n", `pgmrouter_refused_total{cause="Loop"} 2` + "\n",
-		"pgmrouter_sessions 1\n", `pgmrouter_link_sent_total{link="odd\"name"} 3` + "\n", `pgmrouter_link_listens{link="odd\"name"} 1` + "\n",
+		"# TYPE pgmrouter_events_total counter\n", `pgmrouter_events_total{group="epgm://239.0.0.1:7500",event="NAKs"} 7` + "\n",
+		`pgmrouter_events_total{group="epgm://[ff08::1]:7500",event="NAKs"} 8` + "\n", `pgmrouter_refused_total{group="epgm://239.0.0.1:7500",cause="Loop"} 2` + "\n",
+		`pgmrouter_sessions{group="epgm://239.0.0.1:7500"} 1` + "\n", `pgmrouter_link_sent_total{group="epgm://239.0.0.1:7500",link="odd\"name"} 3` + "\n", `pgmrouter_link_listens{group="epgm://239.0.0.1:7500",link="odd\"name"} 1` + "\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
@@ -63,6 +68,9 @@ func TestMetrics(t *testing.T) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE "), " ")
 		name, _, _ = strings.Cut(name, "{")
 		if strings.HasPrefix(line, "# TYPE") {
+			if seen[name] {
+				t.Errorf("a family in two pieces: %s", line)
+			}
 			seen[name] = true
 		} else if !strings.HasPrefix(line, "#") && !seen[name] {
 			t.Errorf("a sample before its type: %s", line)

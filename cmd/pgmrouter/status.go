@@ -50,7 +50,7 @@ type sessionStatus struct {
 // status returns what the router knows. It is called by the goroutine that the engine belongs to.
 func (r *router) status() *status {
 	stats := r.engine.Stats()
-	s := &status{Event: "status", Group: r.o.endpoint.String(), Element: &stats}
+	s := &status{Event: "status", Group: r.endpoint.String(), Element: &stats}
 	for _, l := range r.links {
 		c := l.conn.Stats()
 		v := linkStatus{
@@ -87,8 +87,20 @@ func ask(ctx context.Context, asked chan<- chan *status) (*status, bool) {
 	}
 }
 
-// serveStatus answers on the status socket and serves metrics, as far as they are wanted, until ctx is done.
-func serveStatus(ctx context.Context, o *options, asked chan<- chan *status) error {
+// askAll gets the status of all groups.
+func askAll(ctx context.Context, asked []chan chan *status) (all []*status, ok bool) {
+	for _, a := range asked {
+		s, ok := ask(ctx, a)
+		if !ok {
+			return nil, false
+		}
+		all = append(all, s)
+	}
+	return all, true
+}
+
+// serveStatus answers on the status socket, with a line for each group, and serves metrics, as far as they are wanted, until ctx is done.
+func serveStatus(ctx context.Context, o *options, asked []chan chan *status) error {
 	if o.status != "" {
 		if c, err := net.Dial("unix", o.status); err == nil {
 			c.Close()
@@ -110,8 +122,10 @@ func serveStatus(ctx context.Context, o *options, asked chan<- chan *status) err
 					continue
 				}
 				c.SetDeadline(time.Now().Add(5 * time.Second))
-				if s, ok := ask(ctx, asked); ok {
-					_ = json.NewEncoder(c).Encode(s)
+				if all, ok := askAll(ctx, asked); ok {
+					for e, i := json.NewEncoder(c), 0; i < len(all); i++ {
+						_ = e.Encode(all[i])
+					}
 				}
 				c.Close()
 			}
@@ -126,13 +140,13 @@ func serveStatus(ctx context.Context, o *options, asked chan<- chan *status) err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, q *http.Request) {
-		s, ok := ask(q.Context(), asked)
+		all, ok := askAll(q.Context(), asked)
 		if !ok {
 			http.Error(w, "the router is busy", http.StatusServiceUnavailable)
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		writeMetrics(w, s)
+		writeMetrics(w, all)
 	})
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { srv.Close() })
@@ -152,10 +166,24 @@ func show(o *options, w io.Writer) error {
 		_, err := io.Copy(w, c)
 		return err
 	}
-	var s status
-	if err := json.NewDecoder(c).Decode(&s); err != nil {
-		return fmt.Errorf("what pgmrouter says makes no sense: %w", err)
+	for d, n := json.NewDecoder(c), 0; ; n++ {
+		var s status
+		if err := d.Decode(&s); err == io.EOF && n > 0 {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("what pgmrouter says makes no sense: %w", err)
+		}
+		if n > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := s.print(w); err != nil {
+			return err
+		}
 	}
+}
+
+// print writes s for people.
+func (s *status) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s\n\nlink\taddress\tlistens\tquerier\tsent\theard\tdrops\n", s.Group)
 	for _, l := range s.Links {
