@@ -90,8 +90,9 @@ func (r *Reporter) Data(n packet.SQN, octets int, repair bool) {
 	}
 }
 
-// Stamp takes OPT_PGMCC_DATA of the ODATA that Data was just called for. RDATA may bear an old one, which says nothing. If it names us,
-// an ACK is to be sent [CC-4-01]: at the next Flush, and one for each 16 packets before.
+// Stamp takes OPT_PGMCC_DATA of the ODATA that Data was just called for. If it names us, an ACK is to be sent [CC-4-01]: at the next Flush,
+// and one for each 16 packets before. While one of the newest 32 packets is missing, the first of a batch are acknowledged one by one: a source
+// that counts ACKs after a gap, as OpenPGM's does up to three, forgets those that the third one speaks of besides.
 func (r *Reporter) Stamp(now time.Time, d Data) {
 	r.stamp, r.stampAt, r.hasStamp = d, now, true
 	switch {
@@ -99,12 +100,28 @@ func (r *Reporter) Stamp(now time.Time, d Data) {
 		r.offer(now)
 	case d.Acker == r.c.Self:
 		r.report = time.Time{}
-		if r.pending++; r.pending >= ackEvery {
+		if r.pending++; r.pending >= ackEvery || ^r.loss.bitmap != 0 && r.owed < maxACKs/2 {
 			r.Flush()
 		}
 	default:
 		r.report = time.Time{} // somebody else does it [CC-2.3.1-01]
 		r.Flush()
+	}
+}
+
+// Restamp takes a repair of packet n that bears OPT_PGMCC_DATA, after Data. Its timestamp and acker are those of the ODATA it repeats, and so
+// nothing; but a source that stamps repairs, as OpenPGM's does, spends a token of its window on each, and with the last one it waits for an ACK.
+// So the packet counts as received, as it does among OpenPGM's own receivers, and is acknowledged by whom the newest ODATA named.
+func (r *Reporter) Restamp(now time.Time, n packet.SQN) {
+	if !r.hasStamp {
+		return
+	}
+	r.loss.data(n)
+	switch {
+	case r.stamp.None():
+		r.offer(now)
+	case r.stamp.Acker == r.c.Self:
+		r.pending++
 	}
 }
 

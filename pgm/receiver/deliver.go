@@ -75,11 +75,13 @@ func (s *Session) handleData(now time.Time, repair bool, p *packet.Data) error {
 				size = s.groupSize(o, s.parity.k)
 			}
 		case congestion.OptPGMCCData:
-			if !repair {
-				stamp, err := congestion.ParseData(o)
-				if err != nil {
-					return err
-				}
+			stamp, err := congestion.ParseData(o)
+			if err != nil {
+				return err
+			}
+			if repair {
+				s.restamped(now, p.SQN)
+			} else {
 				s.stamped(now, p.SQN, stamp)
 			}
 		case packet.OptSyn:

@@ -46,6 +46,13 @@ func (s *Session) stamped(now time.Time, n packet.SQN, d congestion.Data) {
 	}
 }
 
+// restamped takes note of OPT_PGMCC_DATA on an RDATA packet that has been counted.
+func (s *Session) restamped(now time.Time, n packet.SQN) {
+	if s.reporter != nil {
+		s.reporter.Restamp(now, n)
+	}
+}
+
 // probed takes what an SPM asks.
 type probed struct {
 	data              congestion.Data

@@ -133,3 +133,29 @@ func TestFeedbackAllocatesNothing(t *testing.T) {
 		t.Errorf("%+v, %v", f, ok)
 	}
 }
+
+// OpenPGM stamps repairs as it does data: who acknowledges data acknowledges them, and a stamp that is broken is malformed on either.
+func TestStampedRepairsAreAcknowledged(t *testing.T) {
+	st := newStage(t, Config{Self: testSelf, Overhead: 28}, false)
+	st.handle(spmPacket(spm.Packet{SQN: 1, Trail: 1, Lead: 0, Path: testPath}, nil))
+	stamped := func(typ packet.Type, sqn packet.SQN, acker netip.Addr) []byte {
+		return dataPacket(typ, sqn, 1, "x", func(b []byte) []byte { return congestion.Data{Timestamp: 7, Acker: acker}.AppendTo(b) })
+	}
+	for _, test := range []struct {
+		typ  packet.Type
+		sqn  packet.SQN
+		want int
+	}{{packet.TypeODATA, 1, 1}, {packet.TypeODATA, 3, 1}, {packet.TypeRDATA, 2, 1}, {packet.TypeRDATA, 4, 1}} {
+		st.out.Reset()
+		st.handle(stamped(test.typ, test.sqn, testSelf))
+		if got := strings.Count(st.out.String(), "send type 0x0d"); got != test.want {
+			t.Errorf("%v %v: got %q, want %d ACKs", test.typ, test.sqn, st.out.String(), test.want)
+		}
+	}
+	for _, typ := range []packet.Type{packet.TypeODATA, packet.TypeRDATA} {
+		broken := dataPacket(typ, 5, 1, "x", func(b []byte) []byte { return append(b, byte(congestion.OptPGMCCData), 8, 0, 0, 1, 2, 3, 4) })
+		if err := st.r.HandlePacket(st.now, testFrom, broken); err == nil {
+			t.Errorf("%v with half of OPT_PGMCC_DATA is taken", typ)
+		}
+	}
+}
