@@ -17,7 +17,7 @@ var rows = [][]string{
 	{"pgm/source", "pgm/receiver", "pgm/element", "vsync/member", "pcap"},
 	{"ncf"},
 	{"spm", "nak", "fec", "congestion", "pgm/poll", "pgm/leg", "internal/window", "vsync/check"},
-	{"pgm/packet", "mld", "internal/netio", "internal/mroute", "internal/script"},
+	{"pgm/packet", "mld", "internal/netio", "internal/mroute", "internal/netns", "internal/script"},
 }
 
 // keepers says which packages alone import what has one place in the house.
