@@ -18,8 +18,18 @@ func route(ctx context.Context, o *options, stderr io.Writer) error {
 	var runs []func(context.Context) error
 	var asked []chan chan *status
 	defer m.close()
+	var h *hub
+	if len(o.legs) > 0 {
+		var err error
+		if h, err = openHub(ctx, o.legs, o.legListen, stderr); err != nil {
+			cancel()
+			return err
+		}
+		defer h.close()
+	}
 	for _, e := range o.endpoints {
 		r := newRouter(o, e, m)
+		r.hub = h
 		defer r.close()
 		prepare := r.element
 		if o.repairer {
@@ -38,6 +48,9 @@ func route(ctx context.Context, o *options, stderr io.Writer) error {
 		return err
 	}
 	warnUnicast(o, stderr)
+	if h != nil {
+		h.run(ctx)
+	}
 	if m.asks() {
 		runs = append(runs, m.run)
 	}

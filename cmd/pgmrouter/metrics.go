@@ -78,4 +78,5 @@ func writeMetrics(w io.Writer, groups []*status) {
 		}
 		return 0
 	})
+	legMetrics(family)
 }

@@ -23,6 +23,11 @@ MLD and IGMP, and is the querier on its interfaces if no other is.
                           up to 64, of IPv4 and IPv6
   -i, --interface NAME    an interface to forward between, by name or address;
                           up to 32
+      --leg HOST[:PORT]   the router of another site, which no multicast reaches
+                          and whose --leg leads here; PORT 0 is any (default
+                          7501). It is one more interface, of that name
+      --leg-listen [A:]P  the address and port at which legs arrive (default
+                          7501)
       --upstream NAME     the interface that sources are behind (default: what
                           the routing table says for each source)
       --listen NAME       forward there always, without asking who listens;
@@ -61,6 +66,8 @@ Exit status: 0 interrupted or terminated; 1 failure; 2 usage.
 type options struct {
 	endpoints               []pgm.Endpoint
 	interfaces, listen      []string
+	legs                    []string
+	legListen               string
 	upstream                string
 	ttl, shed, cache        int
 	discover, polls, query  time.Duration
@@ -78,6 +85,8 @@ func parseOptions(args []string) (*options, error) {
 	f.StringArrayVarP(&endpoints, "endpoint", "e", []string{pgm.DefaultEndpoint}, "")
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "")
 	f.StringArrayVar(&o.listen, "listen", nil, "")
+	f.StringArrayVar(&o.legs, "leg", nil, "")
+	f.StringVar(&o.legListen, "leg-listen", "7501", "")
 	f.StringVar(&o.upstream, "upstream", "", "")
 	f.IntVar(&o.ttl, "ttl", 16, "")
 	f.IntVar(&o.shed, "shed", 0, "")
@@ -104,14 +113,17 @@ func parseOptions(args []string) (*options, error) {
 	if err := o.parseEndpoints(endpoints); err != nil {
 		return nil, err
 	}
-	switch known := append(slices.Clone(o.interfaces), "all"); {
+	if err := o.checkLegs(); err != nil {
+		return nil, err
+	}
+	switch known := slices.Concat(o.interfaces, o.legs, []string{"all"}); {
 	case f.NArg() > 0:
 		return nil, fmt.Errorf("unexpected operand %q", f.Arg(0))
 	case o.repairer && len(o.interfaces) != 1:
 		return nil, errors.New("a repairer has one interface: -i INTERFACE")
-	case !o.repairer && len(o.interfaces) < 2:
-		return nil, errors.New("there must be two interfaces at least: -i INTERFACE -i INTERFACE")
-	case o.upstream != "" && !slices.Contains(o.interfaces, o.upstream):
+	case !o.repairer && len(o.interfaces)+len(o.legs) < 2:
+		return nil, errors.New("there must be two interfaces at least, or a leg: -i INTERFACE -i INTERFACE")
+	case o.upstream != "" && (o.upstream == "all" || !slices.Contains(known, o.upstream)):
 		return nil, fmt.Errorf("--upstream %s is none of the interfaces", o.upstream)
 	case o.ttl < 1 || o.ttl > 255:
 		return nil, fmt.Errorf("--ttl %d is not in 1 to 255", o.ttl)

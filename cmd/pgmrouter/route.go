@@ -37,6 +37,8 @@ type router struct {
 	members  *members
 	engine   *element.Element
 	way      map[netip.Addr]way
+	claims   map[netip.Addr]claim
+	hub      *hub // of the legs; nil: there are none
 	asked    chan chan *status
 	arrived  chan arrival
 	out      [][]netio.Message
@@ -68,6 +70,7 @@ func (r *router) element(ctx context.Context) (run func(context.Context) error, 
 			return nil, err
 		}
 	}
+	r.openLegs(r.hub)
 	c := element.Config{
 		Group: r.endpoint.Group, Toward: r.toward, Discover: r.o.discover, Shed: r.o.shed, RouterAlert: r.endpoint.Network == "pgm",
 		Repairs: nak.ForwarderConfig{Repeat: r.o.repeat, Data: r.o.data, Eliminate: r.o.eliminate},
@@ -198,8 +201,12 @@ func (r *router) take(a arrival, b *out) error {
 		return fmt.Errorf("%s: %w", r.links[a.link].name, a.err)
 	}
 	now := time.Now()
+	beyond := a.batch.Multicast && r.links[a.link].asLeg() != nil
 	for i := range a.batch.Datagrams {
 		d := &a.batch.Datagrams[i]
+		if beyond {
+			r.claim(now, d.From.Addr(), a.link)
+		}
 		arrival := element.Arrival{Interface: a.link, From: d.From, Unicast: !a.batch.Multicast, TTL: d.TTL}
 		_ = r.engine.HandlePacket(now, arrival, d.Data) // it is counted
 		if r.engine.Room() < 2*netio.MaxPayload {
@@ -245,6 +252,7 @@ func (r *router) send(now time.Time, b *out) error {
 // listen tells the engine who listens. The router itself has joined everywhere, which it does not hear itself report.
 func (r *router) listen() {
 	r.members.look(r.links, r.endpoint.Group.Addr().WithZone(""))
+	r.listenBeyond(time.Now())
 	for i, l := range r.links {
 		r.engine.Listen(i, l.listens)
 	}
@@ -269,9 +277,12 @@ const (
 // toward returns the link that leads to a source: what the kernel would send to it from.
 func (r *router) toward(source netip.Addr) int {
 	if r.o.upstream != "" {
-		return slices.Index(r.o.interfaces, r.o.upstream)
+		return slices.IndexFunc(r.links, func(l *link) bool { return l.name == r.o.upstream })
 	}
 	now := time.Now()
+	if i, ok := r.claimed(now, source); ok {
+		return i
+	}
 	if w, ok := r.way[source]; ok && now.Sub(w.at) < wayAge {
 		return w.link
 	}

@@ -24,6 +24,7 @@ type status struct {
 	Sessions []sessionStatus        `json:"sessions"`
 	Element  *element.Stats         `json:"element,omitempty"`
 	Repairer *element.RepairerStats `json:"repairer,omitempty"`
+	Legs     *hubStatus             `json:"legs,omitempty"` // of all groups
 }
 
 type linkStatus struct {
@@ -35,6 +36,7 @@ type linkStatus struct {
 	Heard   uint64     `json:"heard"`
 	Failed  uint64     `json:"failed"` // system calls to send
 	Drops   uint64     `json:"drops"`  // datagrams that the kernel dropped before we read them
+	Leg     *legStatus `json:"leg,omitempty"`
 }
 
 type sessionStatus struct {
@@ -62,6 +64,7 @@ func (r *router) status() *status {
 		}
 		s.Links = append(s.Links, v)
 	}
+	s.Legs = r.legStatus(s.Links)
 	for _, p := range r.engine.Sessions() {
 		s.Sessions = append(s.Sessions, sessionStatus{
 			TSI: p.TSI.String(), Source: p.Source, Link: r.links[p.Interface].name, Upstream: p.Upstream, Lead: uint32(p.Lead),
@@ -189,6 +192,7 @@ func (s *status) print(w io.Writer) error {
 	for _, l := range s.Links {
 		fmt.Fprintf(t, "%s\t%v\t%v\t%s\t%d\t%d\t%d\n", l.Name, l.Address, l.Listens, l.Querier, l.Sent, l.Heard, l.Drops)
 	}
+	printLegs(s, func(format string, args ...any) { fmt.Fprintf(t, format, args...) })
 	fmt.Fprintf(t, "\nsession\tsource\tlink\tupstream\tlead\trepairs\trepairers\n")
 	for _, p := range s.Sessions {
 		fmt.Fprintf(t, "%s\t%v\t%s\t%v\t%d\t%d\t%v\n", p.TSI, p.Source, p.Link, p.Upstream, p.Lead, p.Repairs, p.Repairers)

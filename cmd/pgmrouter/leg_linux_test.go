@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sites is two sites with nothing but routed unicast between them, and a third host that can reach both.
+//
+//	s — a — w — b — sw: r1 r2 r3
+//	        x
+type sites struct {
+	*lab
+	routers map[string]*program
+}
+
+var siteHosts = []string{"s", "a", "w", "b", "sw", "x", "r1", "r2", "r3"}
+
+func newSites(t *testing.T) *sites {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a lab of namespaces takes its time")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to make network namespaces")
+	}
+	for _, tool := range []string{"ip", "nft", "ethtool", "sysctl", "go"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s", tool)
+		}
+	}
+	l := &sites{&lab{t: t, prefix: fmt.Sprintf("pgml%d-", os.Getpid()), bin: t.TempDir()}, make(map[string]*program)}
+	if out, err := exec.Command("ip", "netns", "add", l.prefix+siteHosts[0]).CombinedOutput(); err != nil {
+		t.Skipf("cannot make network namespaces: %s", out)
+	}
+	t.Cleanup(func() {
+		for _, h := range siteHosts {
+			_ = exec.Command("ip", "netns", "del", l.prefix+h).Run()
+		}
+	})
+	if out, err := exec.Command("go", "build", "-o", l.bin, "../pgmrouter", "../pgmsend", "../pgmrecv").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %s", out)
+	}
+	for _, h := range siteHosts[1:] {
+		l.must("ip", "netns", "add", l.prefix+h)
+	}
+	for _, h := range siteHosts {
+		l.in(h, "ip", "link", "set", "lo", "up")
+	}
+	l.link("s", "u0", "10.71.1.2/24", "a", "lan", "10.71.1.1/24")
+	l.link("a", "wan", "10.71.2.1/24", "w", "toa", "10.71.2.2/24")
+	l.link("b", "wan", "10.71.3.1/24", "w", "tob", "10.71.3.2/24")
+	l.link("x", "u0", "10.71.5.1/24", "w", "tox", "10.71.5.2/24")
+	l.in("sw", "ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+	l.in("sw", "ip", "link", "set", "br0", "up")
+	l.link("b", "lan", "10.71.4.1/24", "sw", "p0", "")
+	l.in("sw", "ip", "link", "set", "p0", "master", "br0")
+	for i := 1; i <= 3; i++ {
+		r, port := fmt.Sprintf("r%d", i), fmt.Sprintf("p%d", i)
+		l.link(r, "u0", fmt.Sprintf("10.71.4.1%d/24", i), "sw", port, "")
+		l.in("sw", "ip", "link", "set", port, "master", "br0")
+		l.in(r, "ip", "route", "add", "default", "via", "10.71.4.1")
+	}
+	for h, via := range map[string]string{"s": "10.71.1.1", "a": "10.71.2.2", "b": "10.71.3.2", "x": "10.71.5.2"} {
+		l.in(h, "ip", "route", "add", "default", "via", via)
+	}
+	l.in("w", "ip", "route", "add", "10.71.1.0/24", "via", "10.71.2.1")
+	l.in("w", "ip", "route", "add", "10.71.4.0/24", "via", "10.71.3.1")
+	for _, h := range []string{"a", "w", "b"} {
+		l.in(h, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+	}
+	l.router("a", "10.71.3.1")
+	l.router("b", "10.71.2.1")
+	return l
+}
+
+// router starts the router of a site, whose leg leads to peer.
+func (l *sites) router(host, peer string) {
+	l.routers[host] = l.program(l.t, host, "pgmrouter", "-e", l.endpoint(""), "-i", "lan", "--leg", peer, "--status", l.status(host))
+}
+
+// show returns what the router of a site knows.
+func (l *sites) show(host string) *status {
+	var out, complaint bytes.Buffer
+	var s status
+	if run(context.Background(), []string{"--show", "--json", "--status", l.status(host)}, &out, &complaint) != 0 || json.Unmarshal(out.Bytes(), &s) != nil {
+		return nil
+	}
+	return &s
+}
+
+// leg returns what the router of a site knows of its leg.
+func (l *sites) leg(host string) legStatus {
+	if s := l.show(host); s != nil {
+		return *s.Links[1].Leg
+	}
+	return legStatus{}
+}
+
+// await waits until something is so.
+func (l *sites) await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for range 150 {
+		if so() {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain: %s", what)
+}
+
+// count has nft rules at a device's ingress, each of which counts what it matches, and perhaps drops it.
+func (l *sites) count(host, device string, rules map[string]string) {
+	l.t.Helper()
+	_ = l.command(host, "nft", "delete", "table", "netdev", "w"+device).Run()
+	var counters, chain strings.Builder
+	for name, rule := range rules {
+		match, drop := strings.CutSuffix(rule, " drop")
+		fmt.Fprintf(&counters, "counter %s {}\n", name)
+		if drop {
+			match += " counter name " + name + " drop\n"
+		} else {
+			match += " counter name " + name + "\n"
+		}
+		chain.WriteString(match)
+	}
+	text := fmt.Sprintf("table netdev w%s {\n%schain in {\ntype filter hook ingress device %s priority 0;\n%s}\n}\n", device, counters.String(), device, chain.String())
+	cmd := l.command(host, "nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		l.t.Fatalf("nft: %s\n%s", out, text)
+	}
+}
+
+// onLeg is nft's words for PGM packets of a type on a leg.
+func onLeg(typ string) string { return "udp dport 7501 @th,80,8 0x12 @th,288,8 " + typ }
+
+// transfer sends a file from s to the three receivers, which all must have it whole. during is called when it has begun.
+func (l *sites) transfer(t *testing.T, size int, rate string, during func()) {
+	t.Helper()
+	dir := t.TempDir()
+	data := make([]byte, size)
+	rng := rand.NewChaCha8([32]byte{7})
+	_, _ = rng.Read(data)
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var receivers []*program
+	for i := 1; i <= 3; i++ {
+		r := fmt.Sprintf("r%d", i)
+		if err := os.Mkdir(filepath.Join(dir, r), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		receivers = append(receivers, l.program(t, r, "pgmrecv", "-e", l.endpoint("u0;"), "--once", "--timeout", "30s", "--progress", "none", "--dir", filepath.Join(dir, r)))
+	}
+	l.await(t, "a knows that somebody listens beyond", func() bool { return l.leg("a").Hops == 1 })
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	send := exec.CommandContext(ctx, "ip", "netns", "exec", l.prefix+"s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"),
+		"--rate", rate, "--expect", "3", "--progress", "none", file)
+	var out bytes.Buffer
+	send.Stderr = &out
+	if err := send.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if during != nil {
+		during()
+	}
+	if err := send.Wait(); err != nil {
+		t.Fatalf("pgmsend: %v\n%s", err, out.String())
+	}
+	want := sha256.Sum256(data)
+	for i, r := range receivers {
+		_ = r.Wait()
+		got, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("r%d", i+1), "file"))
+		if err != nil || sha256.Sum256(got) != want {
+			t.Errorf("r%d does not have it: %v", i+1, err)
+		}
+	}
+}
+
+// Sites share a group over a leg as over any link: receivers of one are served by a source at the other, losses are repaired over the leg with
+// one NAK for all, and what a stranger sends is nobody's.
+func TestSites(t *testing.T) {
+	l := newSites(t)
+	nak, repair := "udp dport 7500 @th,96,8 0x08", onLeg("0x05")
+	t.Run("losses on the leg", func(t *testing.T) {
+		l.count("b", "wan", map[string]string{"lost": onLeg("0x04") + " numgen inc mod 50 == 25 drop", "repairs": repair})
+		l.count("s", "u0", map[string]string{"seen": nak})
+		l.transfer(t, 500_000, "50M", nil)
+		lost, naks, repairs := l.counter("b", "wan", "lost"), l.counter("s", "u0", "seen"), l.counter("b", "wan", "repairs")
+		if lost < 5 || naks != lost || repairs < lost || repairs > lost+1 { // one may be asked for again that is on its way
+			t.Errorf("%d lost on the leg: %d NAKs at the source, %d repairs on the leg", lost, naks, repairs)
+		}
+		if x := l.leg("b"); x.Stale > 2 || x.Malformed > 0 || !x.Alive {
+			t.Errorf("%+v", x)
+		}
+	})
+	t.Run("losses on both ways, and a stranger", func(t *testing.T) {
+		drop := map[string]string{"lost": "udp dport 7501 numgen random mod 100 < 2 drop"}
+		l.count("a", "wan", drop)
+		l.count("b", "wan", drop)
+		l.transfer(t, 2_000_000, "20M", func() {
+			l.in("x", "bash", "-c", `for i in {1..50}; do printf '\x50\x4c\x12\x0f12345678\x04\x00\x1d\x4c\xef\xc0\x4d\x47\x0b\x47\x01\x02forged forged forged' > /dev/udp/10.71.3.1/7501; done`)
+		})
+		if s := l.show("b"); s == nil || s.Legs.Forged != 50 || s.Links[1].Leg.Malformed != 0 {
+			t.Errorf("of a stranger: %+v", s)
+		}
+	})
+	t.Run("a router that is killed and started again", func(t *testing.T) {
+		l.count("a", "wan", map[string]string{})
+		l.count("b", "wan", map[string]string{})
+		for host, peer := range map[string]string{"b": "10.71.2.1", "a": "10.71.3.1"} {
+			l.transfer(t, 5_000_000, "20M", func() {
+				time.Sleep(500 * time.Millisecond)
+				_ = l.routers[host].Process.Kill()
+				_ = l.routers[host].Wait()
+				l.router(host, peer)
+			})
+		}
+	})
+	t.Run("silence", func(t *testing.T) {
+		_ = l.routers["b"].Process.Kill()
+		_ = l.routers["b"].Wait()
+		l.await(t, "a notices that b is gone", func() bool { return !l.leg("a").Alive })
+		var out, complaint bytes.Buffer
+		if run(context.Background(), []string{"--show", "--status", l.status("a")}, &out, &complaint) != 0 || !strings.Contains(out.String(), "silent for") {
+			t.Errorf("%s", out.String())
+		}
+	})
+}
