@@ -260,6 +260,7 @@ func (m *Member) propose() {
 	if b == nil || b.value != nil {
 		return
 	}
+	m.judge() // who has been heard again may stay
 	yes := make([]bool, len(b.acks))
 	for r, a := range b.acks {
 		if yes[r] = a != nil; a == nil && m.failing[r] == 0 {

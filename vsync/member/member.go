@@ -83,6 +83,7 @@ type Member struct {
 	pending    *taking
 	pieces     events
 	gifts      []*gift
+	stateTurn  bool          // state may be sent before data, this time
 	sincePeers time.Duration // when a process that joins was last heard for the first time
 	foundedBy  time.Duration
 	scratch    []byte

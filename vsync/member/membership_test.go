@@ -49,6 +49,58 @@ func TestJoinTogetherIsOneView(t *testing.T) {
 	}
 }
 
+// Data does not keep a member from saying what else it has to: a group in which all send all the time takes in who joins, with its state, and
+// lets go who leaves, as soon as any other.
+func TestBusyGroupChanges(t *testing.T) {
+	for _, order := range []Order{FIFO, Causal, Total, Token} {
+		for _, n := range []int{1, 3} {
+			c := Config{Order: order, State: true, Batch: 512}
+			net := calm(t, n, c)
+			busy := func(d time.Duration) {
+				for end := net.now + d; net.now < end; net.run(net.now + 200*time.Microsecond) {
+					for _, p := range net.procs[:n] {
+						p.do(p.send)
+					}
+				}
+			}
+			busy(100 * time.Millisecond)
+			net.procs[n-1].bulk = 20_000
+			begin := net.now
+			c.Group = "calm"
+			p := net.join(c)
+			busy(400 * time.Millisecond)
+			if p.members != n+1 || p.viewAt[0]-begin > 300*time.Millisecond {
+				t.Errorf("%v, %d members: who joins sees %d, at %v after %v", order, n, p.members, p.viewAt, begin)
+			}
+			p.leaving = true
+			p.do(func() { p.m.Leave(p.now()) })
+			busy(200 * time.Millisecond)
+			if !p.ended || net.procs[0].members != n {
+				t.Errorf("%v: who leaves is out: %v; there are %d members", order, p.ended, net.procs[0].members)
+			}
+		}
+	}
+}
+
+// Members that were cut off for less than the others take to go on without them stay, as soon as they answer.
+func TestWhoAnswersStays(t *testing.T) {
+	net := calm(t, 3, Config{Order: Total})
+	first := net.procs[0]
+	for _, q := range net.procs[1:] {
+		net.cut(q, first) // the coordinator is deaf: it suspects both, and is too alone to go on
+	}
+	net.run(net.now + 360*time.Millisecond)
+	for _, q := range net.procs[1:] {
+		net.heal(q, first)
+	}
+	net.run(net.now + time.Second)
+	for _, p := range net.procs {
+		if p.members != 3 || p.ended {
+			t.Errorf("process %v: %d members, out %v", p.m.ID(), p.members, p.ended)
+		}
+	}
+}
+
 // A killed member is out within half a second, the coordinator too.
 func TestKilledMemberIsOutSoon(t *testing.T) {
 	for _, victim := range []int{0, 2, 3} {

@@ -36,6 +36,7 @@ type process struct {
 	gives    map[*View][]byte
 	sent     int
 	viewAt   []time.Duration
+	bulk     int // octets of the state that it gives, at least
 	restarts int // how often its state began
 	members  int
 	slowest  ID
@@ -236,7 +237,7 @@ func (p *process) take(e *Event) {
 	case Requested:
 		p.note(check.Event{Kind: check.Give, State: p.state})
 		// What it is, how long, and octets that tell who gave it.
-		size := p.n.rng.IntN(4000)
+		size := max(p.bulk, p.n.rng.IntN(4000))
 		state := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, p.state), uint32(size))
 		p.gives[e.View] = append(state, bytes.Repeat([]byte{byte(p.m.ID())}, size)...)
 	case State:

@@ -11,6 +11,7 @@ func TestGiverDiesInTheMiddle(t *testing.T) {
 	c := Config{Group: "calm", Order: Total, State: true, Batch: 512, StateWindow: 512}
 	net := calm(t, 3, c)
 	giver := net.procs[2] // who came last
+	giver.bulk = 20_000
 	p := net.join(c)
 	for end := net.now + time.Second; len(p.taking) < 600; net.run(net.now + 50*time.Microsecond) {
 		giver.send() // the state of the one is not that of the other

@@ -63,7 +63,6 @@ func (m *Member) seal() *batch {
 	m.unsettled = true
 	m.unsaid, m.ackWanted = 0, false
 	m.stats.Batches++
-	m.aliveAt = m.t + m.c.Alive
 	return b
 }
 
@@ -110,6 +109,15 @@ func (m *Member) PollTransmit(now time.Time) []byte {
 	if m.over {
 		return nil
 	}
+	// Before data, however much there is of it: whom this member does not hear, that it leaves, and who is in the group, no batch says.
+	if m.t >= m.aliveAt {
+		return m.alive()
+	}
+	if m.stateTurn = !m.stateTurn; m.stateTurn { // nor must who joins wait until there is no data
+		if p := m.pollState(); p != nil {
+			return p
+		}
+	}
 	if !m.frozen {
 		if len(m.out.queue) > 0 && own.kept >= m.c.Window {
 			m.settle()
@@ -125,7 +133,7 @@ func (m *Member) PollTransmit(now time.Time) []byte {
 	if p := m.pollState(); p != nil {
 		return p
 	}
-	if m.ackWanted || m.t >= m.aliveAt {
+	if m.ackWanted {
 		return m.alive()
 	}
 	return nil
