@@ -45,12 +45,12 @@ misses is repaired, and every copy is verified.
                           have not said that they are there (default 2s)
       --fec PARITY        parity packets, of which each repairs another loss at
                           every receiver: auto (as many as receivers ask for,
-                          once that pays; files only), off, or
-                          k=64,proactive=8: to every 64 packets 8 unasked,
-                          and more when asked (default auto for files, off for
-                          streams and messages)
+                          once that pays), off, or k=64,proactive=8: to every
+                          64 packets 8 unasked, and more when asked (default
+                          auto for files, off for streams and messages)
       --one-way           no receiver can answer: send all again and again,
-                          with other parity each time
+                          with other parity each time (8 to every 64 packets,
+                          unless --fec says otherwise)
       --rounds N          with --one-way, how often in all (default: until
                           interrupted)
       --querier           ask on the link who listens (MLD and IGMP), if no
@@ -153,7 +153,7 @@ func parseOptions(args []string) (*options, error) {
 	if o.stream() && !f.Changed("fec") {
 		parity = "off"
 	}
-	if o.fec, err = parseFEC(parity); err != nil {
+	if o.fec, err = parseFEC(parity, o.oneWay); err != nil {
 		return nil, fmt.Errorf("--fec: %w", err)
 	}
 	if o.cc, err = parseCC(cc); err != nil {

@@ -70,7 +70,7 @@ func TestUsageNamesEveryFlag(t *testing.T) {
 	if status := run(context.Background(), []string{"-h"}, nil, &out, nil); status != 0 {
 		t.Fatalf("--help: exit %d", status)
 	}
-	for _, flag := range []string{"endpoint", "rate", "ttl", "mtu", "expect", "expect-from", "timeout", "linger", "capture", "lines", "progress", "json", "verbose", "version", "help"} {
+	for _, flag := range []string{"endpoint", "rate", "ttl", "mtu", "expect", "expect-from", "timeout", "linger", "cc", "slow", "fec", "one-way", "rounds", "querier", "capture", "lines", "progress", "json", "verbose", "version", "help"} {
 		if !strings.Contains(out.String(), "--"+flag+" ") && !strings.Contains(out.String(), "--"+flag+"\n") {
 			t.Errorf("--%s is not in the usage text", flag)
 		}

@@ -46,6 +46,9 @@ type TransferReport struct {
 	// Counters of the engine and the sockets, when a session is over.
 	ODATA       uint64 `json:"odata,omitempty"`
 	RDATA       uint64 `json:"rdata,omitempty"`
+	Parity      uint64 `json:"parity,omitempty"`  // parity packets, asked for or not
+	Rebuilt     uint64 `json:"rebuilt,omitempty"` // packets that came of it
+	Rounds      uint64 `json:"rounds,omitempty"`  // in which all was sent once more
 	SPMs        uint64 `json:"spms,omitempty"`
 	NAKs        uint64 `json:"naks,omitempty"`
 	NCFs        uint64 `json:"ncfs,omitempty"`
@@ -142,6 +145,7 @@ func NewSessionReport(s transfer.SessionSummary) TransferReport {
 // AddSource adds the counters of a source and its sockets.
 func (r *TransferReport) AddSource(s *pgm.SenderStats) {
 	r.ODATA, r.RDATA, r.SPMs, r.NAKs, r.NCFs = s.ODATA, s.RDATA, s.SPM, s.NAKs, s.NCF
+	r.Parity, r.Rounds = s.ProactiveParity+s.DemandParity, s.Rounds
 	r.ACKs, r.KernelDrops = s.Control.ACKs, s.Socket.Drops
 	a := &s.Control.Auto
 	r.Elections, r.Overdue, r.Queues, r.Excess, r.Overflows = a.Elections, a.Timeouts, a.Queue, a.Excess, a.Overflow
@@ -151,7 +155,7 @@ func (r *TransferReport) AddSource(s *pgm.SenderStats) {
 func NewExitReport(s *pgm.ReceiverStats) TransferReport {
 	return TransferReport{
 		Event: "exit", Time: time.Now(), Bytes: int64(s.Bytes), Lost: s.Missed, Repaired: s.Repaired,
-		ODATA: s.ODATA, RDATA: s.RDATA, SPMs: s.SPMs, NAKs: s.NAKs, NCFs: s.NCFs,
+		ODATA: s.ODATA, RDATA: s.RDATA, Parity: s.Parity, Rebuilt: s.Rebuilt, SPMs: s.SPMs, NAKs: s.NAKs, NCFs: s.NCFs,
 		KernelDrops: s.Socket.Drops, Dropped: s.Dropped, Malformed: s.Malformed + s.Truncated + s.Checksum,
 	}
 }
