@@ -6,20 +6,24 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // patience is how long the kernel may take until it has noticed that a cable is in.
 const patience = 5 * time.Second
 
-// Cable joins two hosts by a cable, with an interface of the given name on each, which is not up. It will have the addresses that it is
+// indexes is by how many ends of cables the indexes have risen that this process gives them.
+var indexes atomic.Int32
+
+// Cable joins two hosts, of one net or two: each gets an interface of the given name, which is not up. It will have the addresses that it is
 // given, and none of the kernel's making.
-func (n *Net) Cable(a *Host, aName string, b *Host, bName string) {
+func (h *Host) Cable(name string, to *Host, toName string) {
 	// If both ends had the same index, each on its host, the kernel would take its time to note that the cable is in: up to a second.
-	n.ends += 2
-	a.Run(fmt.Sprintf("ip link add %s index %d type veth peer name %s index %d netns %d", aName, 1000+n.ends, bName, 1001+n.ends, b.tid))
-	a.Run("ip link set " + aName + " addrgenmode none")
-	b.Run("ip link set " + bName + " addrgenmode none")
+	index := 1000 + indexes.Add(2)
+	h.Run(fmt.Sprintf("ip link add %s index %d type veth peer name %s index %d netns %d", name, index, toName, index+1, to.tid))
+	h.Run("ip link set " + name + " addrgenmode none")
+	to.Run("ip link set " + toName + " addrgenmode none")
 }
 
 // Up gives an interface addresses, with the lengths of their prefixes, and brings it up. An address of IPv6 is there at once, without a
@@ -82,7 +86,7 @@ func (n *Net) await(failure string, f func() (bool, error)) {
 // Pair adds two hosts, joined by a cable that is in, v0 on each. Their addresses are the given ones with N in the place of %d: "10.9.0.%d/24".
 func (n *Net) Pair(addresses ...string) (a, b *Host) {
 	a, b = n.Host(), n.Host()
-	n.Cable(a, "v0", b, "v0")
+	a.Cable("v0", b, "v0")
 	a.Up("v0", numbered(addresses, 1)...)
 	b.Up("v0", numbered(addresses, 2)...)
 	a.Await("v0")
@@ -99,7 +103,7 @@ func (n *Net) Star(hosts int, addresses ...string) (sw *Host, around []*Host) {
 	for i := range hosts {
 		h, port := n.Host(), fmt.Sprintf("p%d", i)
 		around = append(around, h)
-		n.Cable(h, "e0", sw, port)
+		h.Cable("e0", sw, port)
 		sw.Run("ip link set " + port + " master br0 up")
 		h.Up("e0", numbered(addresses, 10+i)...)
 		h.Run("ip route add 224.0.0.0/4 dev e0")

@@ -23,7 +23,6 @@ type Net struct {
 	fail  func(error) // told of the first error; nil: Err will be asked
 	err   error
 	hosts []*Host
-	ends  int // of cables
 }
 
 // New returns a net without hosts, to be closed in any case. Commands on its hosts end with the context.

@@ -84,7 +84,7 @@ func TestFirstPacketOfPairArrives(t *testing.T) {
 func TestAwaitWaitsForTheOtherEnd(t *testing.T) {
 	n := Test(t)
 	a, b := n.Host(), n.Host()
-	n.Cable(a, "v0", b, "v1")
+	a.Cable("v0", b, "v1")
 	a.Up("v0", "fd09::1/64")
 	c := listen(t, b, "v1", group6)
 	late := make(chan error)
@@ -155,7 +155,7 @@ func TestNothingIsLeftOfClosedNet(t *testing.T) {
 	n := Test(t)
 	stays, other := n.Host(), New(t.Context())
 	goes := other.Host()
-	n.Cable(stays, "v0", goes, "v0")
+	stays.Cable("v0", goes, "v0")
 	c := exec.Command("sleep", "20")
 	if err := goes.Start(c); err != nil || other.Err() != nil {
 		t.Fatal(err, other.Err())
