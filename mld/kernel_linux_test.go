@@ -23,7 +23,7 @@ func (n *namespace) join(ifi, group, source string) (leave func()) {
 	link := n.link(ifi)
 	var c net.PacketConn
 	var err error
-	n.do(func() {
+	n.Do(func() {
 		g := &net.UDPAddr{IP: net.ParseIP(group)}
 		s := &net.UDPAddr{IP: net.ParseIP(source)}
 		if g.IP.To4() != nil {
@@ -81,10 +81,10 @@ func TestKernelHostAnswersOurQueries(t *testing.T) {
 			t.Parallel()
 			router, host := newNamespace(t), newNamespace(t)
 			cable(router, "v0", 1, host, "v0", 2)
-			host.set("ipv6/conf/v0/force_mld_version", c.mld)
-			host.set("ipv4/conf/v0/force_igmp_version", c.igmp)
-			router.awaitRoute("v0")
-			host.awaitRoute("v0")
+			host.Set("ipv6/conf/v0/force_mld_version", c.mld)
+			host.Set("ipv4/conf/v0/force_igmp_version", c.igmp)
+			router.Await("v0")
+			host.Await("v0")
 			leave6 := host.join("v0", "ff08::77", "")
 			leave4 := host.join("v0", "239.7.7.7", "")
 			ssm6 := host.join("v0", "ff38::77", "fd09::99")
@@ -132,25 +132,24 @@ func TestKernelHostAnswersOurQueries(t *testing.T) {
 // newSwitch makes a host with the bridge br0, which snoops, with the options given besides.
 func newSwitch(t *testing.T, options string) *namespace {
 	s := newNamespace(t)
-	s.run("ip link add br0 type bridge mcast_snooping 1 " + options)
-	s.run("ip link set br0 addrgenmode none")
-	s.address("br0", 200)
-	s.run("ip link set br0 up")
+	s.Run("ip link add br0 type bridge mcast_snooping 1 " + options)
+	s.Run("ip link set br0 addrgenmode none")
+	s.up("br0", 200)
 	return s
 }
 
 // plug joins a host to a port of a switch.
 func (n *namespace) plug(port string, host *namespace, number int) {
 	cable(n, port, 0, host, "v0", number)
-	n.run("ip link set " + port + " master br0")
-	host.awaitRoute("v0")
+	n.Run("ip link set " + port + " master br0")
+	host.Await("v0")
 }
 
 // mdb returns what the switch has of a group: the line of its forwarding database.
 func (n *namespace) mdb(port, group string) string {
-	out, err := n.try("bridge -d mdb show dev br0")
+	out, err := n.Try("bridge -d mdb show dev br0")
 	if err != nil {
-		n.t.Fatalf("bridge mdb: %v: %s", err, out)
+		n.t.Fatal(err)
 	}
 	for line := range strings.Lines(out) {
 		if strings.Contains(line, "port "+port+" ") && strings.Contains(line, "grp "+group+" ") && !strings.Contains(line, " src ") {
@@ -179,7 +178,7 @@ func TestListenerAnswersTheKernelsQuerier(t *testing.T) {
 			for _, f := range []Family{MLD, IGMP} {
 				var p *Port
 				var err error
-				host.do(func() { p, err = OpenPort(link, f) })
+				host.Do(func() { p, err = OpenPort(link, f) })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -251,7 +250,7 @@ func (n *namespace) hearing(group string) func() int {
 	link := n.link("v0")
 	var c *net.UDPConn
 	var err error
-	n.do(func() { c, err = net.ListenMulticastUDP("udp", link, &net.UDPAddr{IP: net.ParseIP(group), Port: 7500}) })
+	n.Do(func() { c, err = net.ListenMulticastUDP("udp", link, &net.UDPAddr{IP: net.ParseIP(group), Port: 7500}) })
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -316,7 +315,7 @@ func (n *namespace) sending(t *testing.T, to ...string) func() {
 	for _, a := range to {
 		var c net.Conn
 		var err error
-		n.do(func() {
+		n.Do(func() {
 			ap := netip.MustParseAddrPort(a)
 			d := net.Dialer{}
 			if ap.Addr().Is4() {
