@@ -19,6 +19,7 @@ type process struct {
 	ended   bool // out
 	leaving bool
 	paused  bool
+	mute    bool          // it keeps no log
 	inbox   []func()      // what came while it was paused
 	next    time.Duration // when the member wants to be called
 	waits   bool          // there is a timer,
@@ -75,6 +76,9 @@ func (p *process) crash() {
 }
 
 func (p *process) note(e check.Event) {
+	if p.mute {
+		return
+	}
 	e.At = p.n.now
 	p.log.Events = append(p.log.Events, e)
 }
