@@ -7,78 +7,29 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gopgm/gopgm/internal/netns"
 )
 
-// namespace is a host of its own: a thread in a new network namespace, which goes with the test.
+// namespace is a host of its own.
 type namespace struct {
-	t    testing.TB
-	tid  int
-	work chan func()
+	*netns.Host
+	t testing.TB
 }
 
 // newNamespace makes a host that has only loopback, or skips the test.
 func newNamespace(t testing.TB) *namespace {
 	t.Helper()
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("needs the ip command, of package iproute2")
-	}
-	n := &namespace{t: t, work: make(chan func())}
-	ready := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for ever: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		n.tid = unix.Gettid()
-		ready <- err
-		for f := range n.work {
-			f()
-		}
-	}()
-	t.Cleanup(func() { close(n.work) })
-	if err := <-ready; err != nil {
-		t.Skip("needs root, to make network namespaces: ", err)
-	}
-	n.run("ip link set lo up")
-	return n
-}
-
-func (n *namespace) do(f func()) {
-	done := make(chan struct{})
-	n.work <- func() {
-		defer close(done)
-		f()
-	}
-	<-done
-}
-
-// try runs a command on the host.
-func (n *namespace) try(command string) error {
-	var err error
-	n.do(func() {
-		var out []byte
-		words := strings.Fields(command)
-		if out, err = exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-			err = fmt.Errorf("%s: %w: %s", command, err, out)
-		}
-	})
-	return err
-}
-
-func (n *namespace) run(command string) {
-	n.t.Helper()
-	if err := n.try(command); err != nil {
-		n.t.Skip("cannot set up the network: ", err)
-	}
+	return &namespace{netns.Test(t).Host(), t}
 }
 
 func (n *namespace) tryOpen(c Config) (conn Conn, err error) {
-	n.do(func() { conn, err = Open(context.Background(), c) })
+	n.Do(func() { conn, err = Open(context.Background(), c) })
 	return conn, err
 }
 
@@ -92,32 +43,11 @@ func (n *namespace) open(c Config) Conn {
 	return conn
 }
 
-// newPair makes two hosts joined by a cable, v0 on each, with addresses 10.9.0.1 and 2, and fd09::1 and 2.
+// newPair makes two hosts joined by a cable, v0 on each, with addresses 10.9.0.1 and 2, fd09::1 and 2, and fe80::1 and 2.
 func newPair(t testing.TB) (a, b *namespace) {
 	t.Helper()
-	a, b = newNamespace(t), newNamespace(t)
-	a.run(fmt.Sprintf("ip link add v0 type veth peer name v0 netns %d", b.tid))
-	for i, n := range []*namespace{a, b} {
-		n.run(fmt.Sprintf("ip addr add 10.9.0.%d/24 dev v0", i+1))
-		n.run(fmt.Sprintf("ip addr add fd09::%d/64 dev v0 nodad", i+1))
-		n.run("ip link set v0 addrgenmode none")
-		n.run(fmt.Sprintf("ip addr add fe80::%d/64 dev v0 nodad", i+1))
-		n.run("ip link set v0 up")
-	}
-	a.awaitRoute("v0")
-	b.awaitRoute("v0")
-	return a, b
-}
-
-// awaitRoute waits for the routes of IPv6, which the kernel makes when it has noticed that the
-// cable is in.
-func (n *namespace) awaitRoute(ifi string) {
-	for range 300 {
-		if n.try("ip -6 route get ff08::99 oif "+ifi) == nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	here, there := netns.Test(t).Pair("10.9.0.%d/24", "fd09::%d/64", "fe80::%d/64")
+	return &namespace{here, t}, &namespace{there, t}
 }
 
 var (
@@ -211,14 +141,11 @@ func TestGroupOnOtherInterfaceDoesNotLeak(t *testing.T) {
 	for _, c := range kinds {
 		a, b := newPair(t)
 		// A second cable, and someone who joins the same group there.
-		a.run(fmt.Sprintf("ip link add v1 type veth peer name v1 netns %d", b.tid))
-		for i, n := range []*namespace{a, b} {
-			n.run(fmt.Sprintf("ip addr add 10.8.0.%d/24 dev v1", i+1))
-			n.run(fmt.Sprintf("ip addr add fd08::%d/64 dev v1 nodad", i+1))
-			n.run("ip link set v1 up")
-		}
-		a.awaitRoute("v1")
-		b.awaitRoute("v1")
+		a.Cable("v1", b.Host, "v1")
+		a.Up("v1", "10.8.0.1/24", "fd08::1/64")
+		b.Up("v1", "10.8.0.2/24", "fd08::2/64")
+		a.Await("v1")
+		b.Await("v1")
 		s := a.open(c.on("v1"))
 		r0, r1 := b.open(c.receiving().on("v0")), b.open(c.receiving().on("v1"))
 		send(t, s, Message{To: c.Group, Data: []byte("x")})
@@ -271,7 +198,7 @@ func TestLoopbackIPv6NeedsRoute(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n.run("ip -6 route add local ff00::/8 dev lo table local") // as it says
+	n.Run("ip -6 route add local ff00::/8 dev lo table local") // as it says
 	for _, group := range []string{"[ff01::99]:7500", "[ff02::99]:7500", "[ff08::99]:7500"} {
 		c := n.open(Config{Group: netip.MustParseAddrPort(group), Interface: "lo", Receive: true})
 		send(t, c, Message{To: c.Group(), Data: []byte("x")})
@@ -298,8 +225,8 @@ func TestVanishedInterfaceIsNamed(t *testing.T) {
 			a, _ := newPair(t)
 			c := a.open(Config{Protocol: protocol, Group: wideGroup, Receive: true})
 			send(t, c, Message{To: c.Group(), Data: []byte("x")})
-			a.run(test.command)
-			a.do(func() {
+			a.Run(test.command)
+			a.Do(func() {
 				n, err := c.WriteBatch([]Message{{To: c.Group(), Data: []byte("x")}})
 				if n != 0 || err == nil || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("%s: took %d, %v; want %q", test.command, n, err, test.want)
@@ -315,10 +242,8 @@ func TestVanishedInterfaceIsNamed(t *testing.T) {
 // A group of link scope is another one on each link (RFC 4007 §6), so the choice must not be ours.
 func TestGroupOfLinkScopeNeedsInterface(t *testing.T) {
 	a, b := newPair(t)
-	a.run(fmt.Sprintf("ip link add v1 type veth peer name v1 netns %d", b.tid))
-	a.run("ip link set v1 addrgenmode none")
-	a.run("ip addr add fe80::3/64 dev v1 nodad")
-	a.run("ip link set v1 up")
+	a.Cable("v1", b.Host, "v1")
+	a.Up("v1", "fe80::3/64")
 	for _, group := range []string{"[ff02::99]:7500", "[ff12::99]:7500"} {
 		for _, protocol := range []int{0, testProtocol} {
 			_, err := a.tryOpen(Config{Protocol: protocol, Group: netip.MustParseAddrPort(group)})
@@ -331,11 +256,9 @@ func TestGroupOfLinkScopeNeedsInterface(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "are of two interfaces") {
 		t.Errorf("a source of another link: %v", err)
 	}
-	b.run("ip link set v1 addrgenmode none")
-	b.run("ip addr add fe80::4/64 dev v1 nodad")
-	b.run("ip link set v1 up")
-	a.awaitRoute("v1")
-	b.awaitRoute("v1")
+	b.Up("v1", "fe80::4/64")
+	a.Await("v1")
+	b.Await("v1")
 	c := Config{Protocol: testProtocol, Group: netip.MustParseAddrPort("[ff12::99]:7500")}
 	s, r := a.open(c.on("v1")), c.receiving()
 	r.Source = netip.MustParseAddr("fe80::3%v1") // says which link
@@ -351,7 +274,7 @@ func TestGroupOfLinkScopeNeedsInterface(t *testing.T) {
 
 func TestOpenNamesInterfaceThatIsDown(t *testing.T) {
 	a, _ := newPair(t)
-	a.run("ip link set v0 down")
+	a.Run("ip link set v0 down")
 	_, err := a.tryOpen(Config{Group: wideGroup, Interface: "v0"})
 	if err == nil || !strings.Contains(err.Error(), "interface v0 is down: bring it up; use one of lo 127.0.0.1") {
 		t.Errorf("got %v", err)
@@ -365,7 +288,7 @@ func TestOpenNamesInterfaceThatIsDown(t *testing.T) {
 // than the queue makes the writer wait instead.
 func TestWriterWaitsForSlowInterface(t *testing.T) {
 	a, b := newPair(t)
-	a.run("tc qdisc add dev v0 root tbf rate 200mbit burst 64kb limit 4mb")
+	a.Run("tc qdisc add dev v0 root tbf rate 200mbit burst 64kb limit 4mb")
 	for _, offload := range []bool{true, false} {
 		s, r := a.open(Config{Group: wideGroup, NoOffload: !offload}), b.open(Config{Group: wideGroup, Receive: true})
 		const n, size, batches = 400, 1400, 10 // 5.6 MB: 224 ms

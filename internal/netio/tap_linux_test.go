@@ -20,7 +20,7 @@ func TestTapSeesTheGroupAndNothingElse(t *testing.T) {
 		group := netip.MustParseAddrPort(c.group)
 		var tap *Tap
 		var err error
-		b.do(func() {
+		b.Do(func() {
 			var ifi *net.Interface
 			if ifi, err = net.InterfaceByName("v0"); err == nil {
 				tap, err = OpenTap(ifi, group.Addr())
