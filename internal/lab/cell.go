@@ -29,6 +29,7 @@ type Cell struct {
 
 	Burst int    // losses come so many in a row; 0: each on its own
 	TCP   int    // TCP flows that compete on the sender's uplink, all to the first receiver
+	Law   string // their congestion control; "": CUBIC
 	Slow  string // limit of the last receiver's link as tc writes it; "": none
 
 	Rounds int // nobody answers: the sender sends all so often, with other parity each time; 0: receivers answer
@@ -70,6 +71,10 @@ var cells = []Cell{
 	{Name: "n3-up100-tcp4", Receivers: 3, Uplink: "100mbit", TCP: 4, Size: behaviourSize / 2},
 	{Name: "n3-up1000-tcp1", Receivers: 3, Uplink: "1gbit", TCP: 1, Size: oneGiB},
 	{Name: "n3-up1000-tcp4", Receivers: 3, Uplink: "1gbit", TCP: 4, Size: halfGiB},
+	{Name: "n1-up100-tcp1", Receivers: 1, Uplink: "100mbit", TCP: 1, Size: behaviourSize},
+	{Name: "n1-up100-tcp4", Receivers: 1, Uplink: "100mbit", TCP: 4, Size: behaviourSize / 2},
+	{Name: "n1-up1000-tcp1", Receivers: 1, Uplink: "1gbit", TCP: 1, Size: oneGiB},
+	{Name: "n1-up1000-tcp4", Receivers: 1, Uplink: "1gbit", TCP: 4, Size: halfGiB},
 	{Name: "n3-slow", Receivers: 3, Uplink: "500mbit", Slow: "50mbit", Size: behaviourSize * 2},
 	{Name: "one-way5", Receivers: 3, Loss: 5, Size: oneGiB, Rate: "400M", Rounds: 2},
 	{Name: "late", Receivers: 1, Size: behaviourSize, Rate: "400M", Late: time.Second},
@@ -121,13 +126,25 @@ func customCell(receivers int, loss float64, uplink string) (Cell, error) {
 }
 
 // superPackets says whether devices may pass on packets of up to 64 KiB. With
-// loss they may not: the hook would drop 44 packets at once.
-func (c Cell) superPackets() bool { return !c.MTUFrames && c.Loss == 0 && c.Slow == "" }
+// loss they may not: the hook would drop 44 packets at once. Nor where flows
+// compete: a full queue would do so too, to whoever sends in larger pieces.
+func (c Cell) superPackets() bool {
+	return !c.MTUFrames && c.Loss == 0 && c.Slow == "" && c.TCP == 0
+}
 
 // behaviour says that the cell is about how our programs treat others, or what a
 // receiver does, not about speed: peers do not run it.
 func (c Cell) behaviour() bool {
 	return c.Late > 0 || c.Stop > 0 || c.TCP > 0 || c.Slow != "" || c.Rounds > 0
+}
+
+// law names the congestion control of the TCP flows. Which one a machine uses if
+// it is not told is its own affair, and says nothing about any other machine.
+func (c Cell) law() string {
+	if c.Law == "" {
+		return "cubic"
+	}
+	return c.Law
 }
 
 // frames names what is on the wire, for the table.
@@ -157,7 +174,7 @@ func printCells(w io.Writer, cells []Cell) {
 			what = append(what, fmt.Sprintf("nobody answers: %d rounds", c.Rounds))
 		}
 		if c.TCP > 0 {
-			what = append(what, fmt.Sprintf("%d TCP flows on the uplink", c.TCP))
+			what = append(what, fmt.Sprintf("%d TCP flows on the uplink (%s)", c.TCP, c.law()))
 		}
 		if c.Slow != "" {
 			what = append(what, "last receiver's link limited to "+c.Slow)
@@ -204,10 +221,14 @@ func (b *bench) cell(ctx context.Context, c Cell) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.Uplink != "" {
-		if err := r.limitUplink(ctx, c.Uplink); err != nil {
-			return err
-		}
+	switch {
+	case c.Uplink != "" && c.TCP > 0:
+		err = r.limitTrunk(ctx, c.Uplink, c.superPackets())
+	case c.Uplink != "":
+		err = r.limitUplink(ctx, c.Uplink)
+	}
+	if err != nil {
+		return err
 	}
 	if c.Slow != "" {
 		if err := r.limitReceiver(ctx, c.Receivers, c.Slow); err != nil {

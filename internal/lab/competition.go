@@ -28,8 +28,8 @@ type tcpFlows struct {
 	began          time.Time
 }
 
-// startTCPFlows starts n flows and gives them time to take the uplink.
-func startTCPFlows(ctx context.Context, r *rig, n int, logs string) (*tcpFlows, error) {
+// startTCPFlows starts n flows with a congestion control that the kernel knows, and gives them time to take the uplink.
+func startTCPFlows(ctx context.Context, r *rig, n int, law, logs string) (*tcpFlows, error) {
 	f := &tcpFlows{flows: n}
 	var err error
 	if f.server, err = startProcess("tcp receiver", r.host(1), filepath.Join(logs, "tcp-receiver"),
@@ -38,7 +38,7 @@ func startTCPFlows(ctx context.Context, r *rig, n int, logs string) (*tcpFlows, 
 	}
 	pause(ctx, tcpListens)
 	if f.client, err = startProcess("tcp sender", r.host(0), filepath.Join(logs, "tcp-sender"), []string{"iperf3", "-c", hostAddr(1),
-		"-p", tcpPort, "-P", strconv.Itoa(n), "-i", "0.1", "-t", strconv.Itoa(int(tcpLongest.Seconds())), "-J"}); err != nil {
+		"-p", tcpPort, "-C", law, "-P", strconv.Itoa(n), "-i", "0.1", "-t", strconv.Itoa(int(tcpLongest.Seconds())), "-J"}); err != nil {
 		f.server.stop()
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,11 +111,7 @@ func parseForwarding(text []byte) (n int, err error) {
 
 // hostCommands are what joins host i to the bridge.
 func hostCommands(sw, ns string, i int, superPackets bool) [][]string {
-	port := bridgePort(i)
-	state := "off"
-	if superPackets {
-		state = "on"
-	}
+	port, state := bridgePort(i), onOff(superPackets)
 	return [][]string{
 		{"ip", "link", "add", hostDevice, "netns", ns, "mtu", "1500", "txqueuelen", "1000", "type", "veth", "peer", "name", port, "netns", sw},
 		{"ip", "-n", sw, "link", "set", port, "mtu", "1500", "master", "br0", "up"},
@@ -140,14 +137,50 @@ func (r *rig) hosts() []string {
 	return ns
 }
 
+// onOff is how ethtool writes a switch.
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
 func bridgePort(i int) string { return "p" + strconv.Itoa(i) }
 func hostAddr(i int) string   { return fmt.Sprintf("10.77.0.%d", 10+i) }
 
 // limitUplink puts a token bucket on the sender's device: the bottleneck that
 // all receivers share. Its queue holds 50 ms.
 func (r *rig) limitUplink(ctx context.Context, rate string) error {
-	return command(ctx, "tc", "-n", r.host(0), "qdisc", "add", "dev", hostDevice, "root",
-		"tbf", "rate", rate, "burst", "256kb", "latency", "50ms")
+	return command(ctx, "tc", slices.Concat([]string{"-n", r.host(0), "qdisc", "add", "dev", hostDevice}, bottleneck(rate))...)
+}
+
+// bottleneck is a qdisc that lets a rate through, with a queue of 50 ms.
+func bottleneck(rate string) []string {
+	return []string{"root", "tbf", "rate", rate, "burst", "256kb", "latency", "50ms"}
+}
+
+// limitTrunk puts the same bottleneck into the network, where TCP flows that compete can fill its queue. In a queue of its own host the
+// kernel lets a TCP flow have two packets, whatever its window ("TCP small queues"), and who fills that queue has the rest.
+//
+// The sender's port moves to a bridge of its own, from which a trunk leads to that of the receivers.
+func (r *rig) limitTrunk(ctx context.Context, rate string, superPackets bool) error {
+	sw, state := r.bridge(), onOff(superPackets)
+	list := [][]string{
+		{"ip", "-n", sw, "link", "add", "br1", "type", "bridge", "mcast_snooping", "0", "stp_state", "0", "forward_delay", "0"},
+		{"ip", "-n", sw, "link", "set", "br1", "up"},
+		{"ip", "-n", sw, "link", "add", "t0", "mtu", "1500", "type", "veth", "peer", "name", "t1"},
+		{"ip", "-n", sw, "link", "set", bridgePort(0), "master", "br1"},
+		{"ip", "-n", sw, "link", "set", "t0", "mtu", "1500", "master", "br1", "up"},
+		{"ip", "-n", sw, "link", "set", "t1", "mtu", "1500", "master", "br0", "up"},
+	}
+	for _, d := range []string{"t0", "t1"} {
+		list = append(list, []string{"ip", "netns", "exec", sw, "ethtool", "-K", d, "tso", state, "gso", state, "gro", "off", "tx-udp-segmentation", state})
+	}
+	list = append(list, slices.Concat([]string{"tc", "-n", sw, "qdisc", "add", "dev", "t0"}, bottleneck(rate)))
+	if err := commands(ctx, list); err != nil {
+		return err
+	}
+	return r.waitForwarding(ctx)
 }
 
 // limitReceiver puts a token bucket on the way to receiver i, with a queue of 50 ms.

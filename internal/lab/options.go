@@ -41,6 +41,7 @@ type labFlags struct {
 	uplink    string
 	burst     int
 	tcp       int
+	law       string
 	slow      string
 	rate      string
 	pgmRate   float64
@@ -66,6 +67,7 @@ func flagSet(o *options, f *labFlags) *pflag.FlagSet {
 	fs.StringVar(&f.uplink, "uplink", "", "a cell of your own: limit of the sender's uplink, such as 500mbit")
 	fs.IntVar(&f.burst, "burst", 0, "losses come so many in a row")
 	fs.IntVar(&f.tcp, "tcp", 0, "so many TCP flows (iperf3) compete on the sender's uplink")
+	fs.StringVar(&f.law, "tcp-law", "", "congestion control of TCP flows that compete, in every cell, such as reno or bbr; default cubic")
 	fs.StringVar(&f.slow, "slow", "", "limit of the last receiver's link, such as 50mbit")
 	fs.Float64Var(&f.pgmRate, "openpgm-rate", 0, "OpenPGM's rate in every cell, in Mbit/s")
 	fs.StringSliceVar(&o.peers, "peers", nil, "run these programs too (`uftp,udpcast,openpgm`), turn by turn, and print the ratio to the best")
@@ -153,6 +155,7 @@ func parseOptions(args []string) (*options, error) {
 		if own {
 			c.Burst, c.TCP, c.Slow = f.burst, f.tcp, f.slow
 		}
+		c.Law = f.law
 		if f.size > 0 {
 			c.Size = int64(f.size)
 		}

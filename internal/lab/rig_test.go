@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -245,5 +246,31 @@ func TestUplinkIsLimited(t *testing.T) {
 	out, err := commandOutput(t.Context(), nil, "tc", "-n", r.host(0), "qdisc", "show", "dev", hostDevice)
 	if err != nil || !strings.Contains(string(out), "tbf") || !strings.Contains(string(out), "500Mbit") {
 		t.Errorf("got %q, %v; want tbf at 500Mbit", out, err)
+	}
+}
+
+// A TCP flow fills the queue of the trunk until it loses packets, as it would in a network, and with packets of 64 KiB too, of which the
+// kernel would let it have two in a queue of its own host.
+func TestTCPFillsTheTrunk(t *testing.T) {
+	needRig(t)
+	if _, err := exec.LookPath("iperf3"); err != nil {
+		t.Skip("no iperf3")
+	}
+	r, err := newRig(t.Context(), labPrefix(os.Getpid()), 1, true)
+	defer r.close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.limitTrunk(t.Context(), "50mbit", true); err != nil {
+		t.Fatal(err)
+	}
+	f, err := startTCPFlows(t.Context(), r, 1, "cubic", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.stop()
+	out, err := commandOutput(t.Context(), nil, "tc", "-s", "-n", r.bridge(), "qdisc", "show", "dev", "t0")
+	if err != nil || !strings.Contains(string(out), "tbf") || strings.Contains(string(out), "dropped 0,") {
+		t.Errorf("got %q, %v; want tbf, and packets that it dropped", out, err)
 	}
 }

@@ -172,7 +172,7 @@ func (t *transferRun) play(ctx context.Context) error {
 	pause(ctx, t.prog.settle())
 	if c.TCP > 0 {
 		var err error
-		if t.flows, err = startTCPFlows(ctx, t.rig, c.TCP, t.logs); err != nil {
+		if t.flows, err = startTCPFlows(ctx, t.rig, c.TCP, c.law(), t.logs); err != nil {
 			return err
 		}
 	}
