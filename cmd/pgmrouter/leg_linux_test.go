@@ -86,7 +86,7 @@ func newSites(t *testing.T) *sites {
 
 // router starts the router of a site, whose leg leads to peer.
 func (l *sites) router(host, peer string) {
-	l.routers[host] = l.program(l.t, host, "pgmrouter", "-e", l.endpoint(""), "-i", "lan", "--leg", peer, "--status", l.status(host))
+	l.routers[host] = l.program(l.t, host, "pgmrouter", "-e", l.endpoint(""), "-i", "lan", "--leg", peer, "--query-interval", "1s", "--status", l.status(host))
 }
 
 // show returns what the router of a site knows.
@@ -200,7 +200,8 @@ func TestSites(t *testing.T) {
 		l.count("s", "u0", map[string]string{"seen": nak})
 		l.transfer(t, 500_000, "50M", nil)
 		lost, naks, repairs := l.counter("b", "wan", "lost"), l.counter("s", "u0", "seen"), l.counter("b", "wan", "repairs")
-		if lost < 5 || naks != lost || repairs < lost || repairs > lost+1 { // one may be asked for again that is on its way
+		// One NAK may ask for two, and one may be asked for again that is on its way.
+		if lost < 5 || naks == 0 || naks > lost+1 || repairs < lost || repairs > lost+2 {
 			t.Errorf("%d lost on the leg: %d NAKs at the source, %d repairs on the leg", lost, naks, repairs)
 		}
 		if x := l.leg("b"); x.Stale > 2 || x.Malformed > 0 || !x.Alive {
@@ -208,9 +209,8 @@ func TestSites(t *testing.T) {
 		}
 	})
 	t.Run("losses on both ways, and a stranger", func(t *testing.T) {
-		drop := map[string]string{"lost": "udp dport 7501 numgen random mod 100 < 2 drop"}
-		l.count("a", "wan", drop)
-		l.count("b", "wan", drop)
+		l.count("a", "wan", map[string]string{"lost": "ip saddr 10.71.3.1 udp dport 7501 numgen random mod 100 < 2 drop"})
+		l.count("b", "wan", map[string]string{"lost": "ip saddr 10.71.2.1 udp dport 7501 numgen random mod 100 < 2 drop"})
 		l.transfer(t, 2_000_000, "20M", func() {
 			l.in("x", "bash", "-c", `for i in {1..50}; do printf '\x50\x4c\x12\x0f12345678\x04\x00\x1d\x4c\xef\xc0\x4d\x47\x0b\x47\x01\x02forged forged forged' > /dev/udp/10.71.3.1/7501; done`)
 		})
@@ -222,8 +222,8 @@ func TestSites(t *testing.T) {
 		l.count("a", "wan", map[string]string{})
 		l.count("b", "wan", map[string]string{})
 		for host, peer := range map[string]string{"b": "10.71.2.1", "a": "10.71.3.1"} {
-			l.transfer(t, 5_000_000, "20M", func() {
-				time.Sleep(500 * time.Millisecond)
+			l.transfer(t, 3_000_000, "20M", func() {
+				time.Sleep(300 * time.Millisecond)
 				_ = l.routers[host].Process.Kill()
 				_ = l.routers[host].Wait()
 				l.router(host, peer)

@@ -33,6 +33,9 @@ type Config struct {
 	// Alert has a raw endpoint of IPv4 that receives not join the group: it takes what bears Router Alert for the group out of the way of what
 	// the kernel forwards, and leaves the rest. It is for Linux. Its Join ends that.
 	Alert bool
+	// Unjoined opens an endpoint that receives without having it join the group: what it wants to hear, it says as a Subscriber. It is for
+	// Linux.
+	Unjoined bool
 	// NoOffload leaves UDP_SEGMENT and UDP_GRO unused, for drivers that get them wrong and for
 	// comparison.
 	NoOffload bool

@@ -26,6 +26,7 @@ type endpoint struct {
 	gro        bool
 	recvBuffer int
 	sendBuffer int
+	subscribed bool // of an endpoint that is opened unjoined: it has joined
 
 	mu     sync.Mutex
 	closed bool
@@ -104,6 +105,9 @@ func (e *endpoint) openGroup() error {
 	}
 	if e.config.Alert {
 		return e.intercept(s)
+	}
+	if e.config.Unjoined {
+		return nil
 	}
 	return joinGroup(s.pc, e.config, e.link.ifi)
 }

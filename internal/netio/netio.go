@@ -50,6 +50,13 @@ type Conn interface {
 	Close() error
 }
 
+// Subscriber is a Conn that was opened with Config.Unjoined.
+type Subscriber interface {
+	// Subscribe says what the endpoint wants to hear of its group, in the place of what it wanted before: what the sources send (exclude
+	// false; none: nothing), or what all but they send. The host reports it as it does for any program.
+	Subscribe(exclude bool, sources []netip.Addr) error
+}
+
 // Reader reads one socket of an endpoint.
 type Reader interface {
 	// Multicast reports whether this is the group's socket.

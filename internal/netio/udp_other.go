@@ -34,6 +34,9 @@ func openLink(ctx context.Context, c Config, l link) (Conn, error) {
 	if c.Forward {
 		return nil, errors.New("forwarding for other hosts is for Linux only")
 	}
+	if c.Unjoined {
+		return nil, errors.New("joining later is for Linux only")
+	}
 	if c.Protocol != 0 {
 		return nil, fmt.Errorf("raw IP sockets are not supported on %s: use UDP (epgm://)", runtime.GOOS)
 	}
