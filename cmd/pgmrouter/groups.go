@@ -17,6 +17,7 @@ func route(ctx context.Context, o *options, stderr io.Writer) error {
 	m := newMembers(o)
 	var runs []func(context.Context) error
 	var asked []chan chan *status
+	var routers []*router
 	defer m.close()
 	var h *hub
 	if len(o.legs) > 0 {
@@ -31,6 +32,7 @@ func route(ctx context.Context, o *options, stderr io.Writer) error {
 		r := newRouter(o, e, m)
 		r.hub = h
 		defer r.close()
+		r.stderr = stderr
 		prepare := r.element
 		if o.repairer {
 			prepare = r.repairer
@@ -42,8 +44,16 @@ func route(ctx context.Context, o *options, stderr io.Writer) error {
 		}
 		runs = append(runs, func(ctx context.Context) error { return inGroup(o, e, run(ctx)) })
 		asked = append(asked, r.asked)
+		routers = append(routers, r)
 	}
 	defer cancel()
+	switch k, err := forwardByKernel(routers); {
+	case err != nil:
+		return err
+	case k != nil:
+		defer k.close()
+		runs = append(runs, k.run)
+	}
 	if err := serveStatus(ctx, o, asked); err != nil {
 		return err
 	}
@@ -51,7 +61,7 @@ func route(ctx context.Context, o *options, stderr io.Writer) error {
 	if h != nil {
 		h.run(ctx)
 	}
-	if m.asks() {
+	if m.works() {
 		runs = append(runs, m.run)
 	}
 	ended := make(chan error, len(runs))

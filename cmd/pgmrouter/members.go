@@ -15,6 +15,8 @@ type members struct {
 	loop    *mld.Loop
 	routers map[place]*mld.Router
 	ports   []*mld.Port
+
+	listeners map[place]*mld.Listener // that say what the router listens to, where the kernel must not know
 }
 
 // place is where one machine knows who listens: an interface, and IPv6 or IPv4.
@@ -61,9 +63,12 @@ func (m *members) ask(l *link, group netip.Addr) error {
 // asks reports whether it is asked anywhere.
 func (m *members) asks() bool { return len(m.routers) > 0 }
 
+// works reports whether there is anything to run.
+func (m *members) works() bool { return len(m.routers)+len(m.listeners) > 0 }
+
 // run has the machines run until ctx is done.
 func (m *members) run(ctx context.Context) error {
-	if err := m.loop.Run(ctx); err != nil {
+	if err := m.loop.Run(m.leaving(ctx)); err != nil {
 		return fmt.Errorf("learning who listens has ended: %w", err)
 	}
 	return nil

@@ -61,6 +61,16 @@ func writeMetrics(w io.Writer, groups []*status) {
 	engine("pgmrouter_sessions", "Sessions that are known.", func(e *element.Stats) int { return e.Active }, nil)
 	engine("pgmrouter_repair_states", "Repair states of all sessions.", func(e *element.Stats) int { return e.Repairs }, nil)
 	engine("pgmrouter_cache_bytes", "Octets that are kept for repairs.", nil, func(e *element.RepairerStats) int { return e.Octets })
+	kernel := func(name, help string, value func(f *flowStatus) uint64) {
+		family(name, "counter", help, func(s *status, print func(label, value string, n uint64)) {
+			for i := range s.Kernel {
+				print("source", s.Kernel[i].Source.String(), value(&s.Kernel[i]))
+			}
+		})
+	}
+	kernel("pgmrouter_kernel_packets_total", "Packets that came to the kernel's forwarding from a source.", func(f *flowStatus) uint64 { return f.Packets })
+	kernel("pgmrouter_kernel_bytes_total", "Octets of those packets.", func(f *flowStatus) uint64 { return f.Bytes })
+	kernel("pgmrouter_kernel_astray_total", "Packets of those that did not come by the way to the source, and were dropped.", func(f *flowStatus) uint64 { return f.Astray })
 	links := func(name, kind, help string, value func(l *linkStatus) uint64) {
 		family(name, kind, help, func(s *status, print func(label, value string, n uint64)) {
 			for i := range s.Links {

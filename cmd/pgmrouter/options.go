@@ -44,6 +44,9 @@ MLD and IGMP, and is the querier on its interfaces if no other is.
       --nak-rpt-ivl D, --nak-rdata-ivl D, --nak-elim-ivl D
                           the intervals of RFC 3208 section 7 (default 100ms,
                           200ms, 15ms; for long distances 5s, 5s, 500ms)
+      --forward WHO       who forwards data: "kernel", by its multicast routing,
+                          for pgm:// over IPv4 only; "user", this program; "auto",
+                          the kernel if it can (default auto)
       --repairer          be a designated local repairer: receive all sessions
                           of the group on one interface, and repair them
       --cache SIZE        what a repairer keeps of one session (default 64 MiB)
@@ -74,6 +77,7 @@ type options struct {
 	repeat, data, eliminate time.Duration
 	repairer                bool
 	status, metrics         string
+	forward                 string
 	show, json              bool
 	version, help           bool
 }
@@ -97,6 +101,7 @@ func parseOptions(args []string) (*options, error) {
 	f.DurationVar(&o.repeat, "nak-rpt-ivl", 0, "")
 	f.DurationVar(&o.data, "nak-rdata-ivl", 0, "")
 	f.DurationVar(&o.eliminate, "nak-elim-ivl", 0, "")
+	f.StringVar(&o.forward, "forward", forwardAuto, "")
 	f.BoolVar(&o.repairer, "repairer", false, "")
 	f.StringVar(&o.status, "status", "/run/pgmrouter.sock", "")
 	f.StringVar(&o.metrics, "metrics", "", "")
@@ -125,6 +130,10 @@ func parseOptions(args []string) (*options, error) {
 		return nil, errors.New("there must be two interfaces at least, or a leg: -i INTERFACE -i INTERFACE")
 	case o.upstream != "" && (o.upstream == "all" || !slices.Contains(known, o.upstream)):
 		return nil, fmt.Errorf("--upstream %s is none of the interfaces", o.upstream)
+	case o.forward != forwardAuto && o.forward != forwardKernel && o.forward != forwardUser:
+		return nil, fmt.Errorf("--forward %s is none of kernel, user and auto", o.forward)
+	case o.forward == forwardKernel && (o.repairer || len(o.legs) > 0 || slices.ContainsFunc(o.endpoints, func(e pgm.Endpoint) bool { return e.Network != "pgm" || !e.Group.Addr().Is4() })):
+		return nil, errors.New("--forward kernel is for routers of pgm:// over IPv4 without legs: the rest has to pass through this program")
 	case o.ttl < 1 || o.ttl > 255:
 		return nil, fmt.Errorf("--ttl %d is not in 1 to 255", o.ttl)
 	case o.query < time.Second || o.query > time.Hour:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -42,6 +43,8 @@ type router struct {
 	asked    chan chan *status
 	arrived  chan arrival
 	out      [][]netio.Message
+	flows    *flows // what the kernel forwards of the group; nil: nothing
+	stderr   io.Writer
 }
 
 // way is which link leads to a source, as the kernel said at a time.
@@ -92,6 +95,7 @@ func (r *router) open(ctx context.Context, name string) error {
 	if r.endpoint.Network == "pgm" {
 		c.Protocol = protocol
 	}
+	c.Alert = r.byKernel()
 	conn, err := openConn(ctx, c)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -99,6 +103,11 @@ func (r *router) open(ctx context.Context, name string) error {
 	l := &link{name: name, conn: conn}
 	r.links = append(r.links, l)
 	l.always = slices.Contains(r.o.listen, name) || slices.Contains(r.o.listen, "all") || name == r.o.upstream
+	if c.Alert {
+		if err := r.members.report(l, r.endpoint); err != nil {
+			return fmt.Errorf("%s: to say that this router listens: %w", name, err)
+		}
+	}
 	if l.listens = l.always; l.always {
 		return nil
 	}
@@ -160,6 +169,9 @@ func (r *router) loop(ctx context.Context) error {
 		now := time.Now()
 		if now.Sub(counted) >= memberInterval {
 			r.listen()
+			if err := r.follow(now); err != nil {
+				return err
+			}
 			counted = now
 		}
 		if now.Sub(measured) >= loadInterval {
@@ -179,6 +191,10 @@ func (r *router) loop(ctx context.Context) error {
 		case <-timer.C:
 		case reply := <-r.asked:
 			reply <- r.status()
+		case e := <-r.happened():
+			if err := r.hear(e); err != nil {
+				return err
+			}
 		case a := <-r.arrived:
 			if err := r.take(a, b); err != nil {
 				return err
@@ -208,7 +224,9 @@ func (r *router) take(a arrival, b *out) error {
 			r.claim(now, d.From.Addr(), a.link)
 		}
 		arrival := element.Arrival{Interface: a.link, From: d.From, Unicast: !a.batch.Multicast, TTL: d.TTL}
-		_ = r.engine.HandlePacket(now, arrival, d.Data) // it is counted
+		if r.engine.HandlePacket(now, arrival, d.Data) == nil { // an error is counted
+			r.alerted(now, &a, d)
+		}
 		if r.engine.Room() < 2*netio.MaxPayload {
 			if err := r.send(now, b); err != nil {
 				return err

@@ -20,11 +20,13 @@ import (
 type status struct {
 	Event    string                 `json:"event"` // "status"
 	Group    string                 `json:"group"`
+	Forward  string                 `json:"forward,omitempty"` // who forwards data: "kernel" or "user"
 	Links    []linkStatus           `json:"links"`
 	Sessions []sessionStatus        `json:"sessions"`
 	Element  *element.Stats         `json:"element,omitempty"`
 	Repairer *element.RepairerStats `json:"repairer,omitempty"`
-	Legs     *hubStatus             `json:"legs,omitempty"` // of all groups
+	Legs     *hubStatus             `json:"legs,omitempty"`   // of all groups
+	Kernel   []flowStatus           `json:"kernel,omitempty"` // what the kernel forwards
 }
 
 type linkStatus struct {
@@ -52,7 +54,7 @@ type sessionStatus struct {
 // status returns what the router knows. It is called by the goroutine that the engine belongs to.
 func (r *router) status() *status {
 	stats := r.engine.Stats()
-	s := &status{Event: "status", Group: r.endpoint.String(), Element: &stats}
+	s := &status{Event: "status", Group: r.endpoint.String(), Forward: r.forwarder(), Element: &stats, Kernel: r.flowStatuses()}
 	for _, l := range r.links {
 		c := l.conn.Stats()
 		v := linkStatus{
@@ -197,6 +199,7 @@ func (s *status) print(w io.Writer) error {
 	for _, p := range s.Sessions {
 		fmt.Fprintf(t, "%s\t%v\t%s\t%v\t%d\t%d\t%v\n", p.TSI, p.Source, p.Link, p.Upstream, p.Lead, p.Repairs, p.Repairers)
 	}
+	s.printFlows(t)
 	if e := s.Element; e != nil {
 		fmt.Fprintf(t, "\nNAKs\t%d heard, %d forwarded, %d repeated, %d eliminated\n", e.NAKs, e.Forwarded, e.Repeated, e.Eliminated)
 		fmt.Fprintf(t, "NCFs\t%d sent, %d heard\n", e.NCFs, e.HeardNCFs)

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// tally counts packets of each type that come to interfaces of the lab.
+func (l *lab) tally(devices ...string) {
+	l.t.Helper()
+	for _, d := range devices {
+		host, device, _ := strings.Cut(d, "/")
+		_ = l.command(host, "nft", "delete", "table", "netdev", "t"+device).Run()
+		rules := fmt.Sprintf("table netdev t%s {\n", device)
+		chain := fmt.Sprintf("chain in {\ntype filter hook ingress device %s priority -10;\n", device)
+		for name, typ := range map[string]string{"odata": "0x04", "spm": "0x00", "ncf": "0x0a"} {
+			rules += "counter " + name + " {}\n"
+			chain += l.match(typ) + " counter name " + name + "\n"
+		}
+		cmd := l.command(host, "nft", "-f", "-")
+		cmd.Stdin = strings.NewReader(rules + chain + "}\n}\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			l.t.Fatalf("nft: %s\n%s", out, rules+chain)
+		}
+	}
+}
+
+func (l *lab) tallied(d, name string) int {
+	l.t.Helper()
+	host, device, _ := strings.Cut(d, "/")
+	out := l.in(host, "nft", "list", "counter", "netdev", "t"+device, name)
+	n := 0
+	if _, rest, ok := strings.Cut(out, "packets "); ok {
+		fmt.Sscan(rest, &n)
+	}
+	return n
+}
+
+// The kernel forwards the data of raw sessions of IPv4, and what bears Router Alert comes to the elements and nowhere else: each link has each packet
+// once, repairs go where they are asked for, and one NAK reaches the source. Who leaves gets nothing more, and the end of the program ends it all.
+func TestKernelForwardsData(t *testing.T) {
+	l := newLab(t)
+	l.raw = true
+	routers := map[string]*program{}
+	for e, interfaces := range map[string][]string{"e1": {"in0", "out0"}, "e2": {"in0", "leaf1", "leaf2", "leaf3"}} {
+		args := []string{"-e", l.endpoint(""), "--forward", "kernel", "--query-interval", "1s", "--status", l.status(e)}
+		for _, i := range interfaces {
+			args = append(args, "-i", i)
+		}
+		routers[e] = l.program(t, e, "pgmrouter", args...)
+	}
+	leaf := func(k int) int { return l.counter("sw", fmt.Sprintf("p%d0", k), "seen") }
+	links := []string{"e1/in0", "e2/in0", "sw/p10", "sw/p20", "sw/p30"}
+	before := uint64(0)
+	for _, test := range []struct {
+		name, where string
+		leaves      [3]int // repairs for a loss
+	}{{"a loss on a leaf", "sw/p10", [3]int{1, 0, 0}}, {"a loss on the first link", "e1/in0", [3]int{1, 1, 1}}} {
+		t.Run(test.name, func(t *testing.T) {
+			l.watch(map[string]string{test.where: l.onePer200()})
+			l.tally(links...)
+			l.transfer(t, 500_000, "50M", func() {
+				var out string
+				for range 100 {
+					if out = l.in("e2", "ip", "mroute", "show"); strings.Contains(out, "Oifs: leaf1 leaf2 leaf3") {
+						return
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				t.Errorf("the kernel's entries: %s", out)
+			})
+			host, device, _ := strings.Cut(test.where, "/")
+			lost := l.counter(host, device, "lost")
+			if naks := l.naks(); lost == 0 || naks != lost {
+				t.Errorf("%d lost: %d NAKs at the source", lost, naks)
+			}
+			for k, n := range test.leaves {
+				if got := leaf(k + 1); got != n*lost {
+					t.Errorf("%d lost: %d repairs on leaf %d, want %d", lost, got, k+1, n*lost)
+				}
+			}
+			sent, spms := l.tallied(links[0], "odata"), l.tallied(links[0], "spm")
+			if test.where == links[0] {
+				sent -= lost
+			}
+			for _, d := range links[1:] {
+				if got := l.tallied(d, "odata"); got != sent {
+					t.Errorf("%d data packets came to %s, want %d", got, d, sent)
+				}
+				if got := l.tallied(d, "spm"); got != spms {
+					t.Errorf("%d SPMs came to %s, want %d", got, d, spms)
+				}
+			}
+			s := l.shown("e1")
+			if s.Forward != "kernel" || len(s.Kernel) != 1 || s.Kernel[0].Packets-before < uint64(sent) || s.Element.ODATA != 0 {
+				t.Errorf("%s forwards %+v, and the program %d; %d were sent", s.Forward, s.Kernel, s.Element.ODATA, sent)
+			} else {
+				before = s.Kernel[0].Packets
+			}
+		})
+	}
+	t.Run("nobody listens any more", func(t *testing.T) {
+		for range 100 {
+			if s := l.shown("e2"); len(s.Kernel) == 1 && len(s.Kernel[0].To) == 0 {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Errorf("all have left, and the kernel forwards: %+v", l.shown("e2").Kernel)
+	})
+	t.Run("the program ends", func(t *testing.T) {
+		r := routers["e1"]
+		_ = r.Process.Signal(syscall.SIGTERM)
+		_ = r.Wait()
+		if out := l.in("e1", "ip", "mroute", "show"); out != "" {
+			t.Errorf("entries have stayed: %s", out)
+		}
+	})
+}
