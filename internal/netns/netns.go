@@ -28,15 +28,21 @@ type Net struct {
 // New returns a net without hosts, to be closed in any case. Commands on its hosts end with the context.
 func New(ctx context.Context) *Net { return &Net{ctx: ctx} }
 
-// Test returns a net that is closed with the test, and skips the test with the reason if a tool is missing, or as soon as something cannot
-// be made: who is not root is told so by the first host.
-func Test(t testing.TB, tools ...string) *Net {
+// Need skips a test with the reason if a tool is missing.
+func Need(t testing.TB, tools ...string) {
 	t.Helper()
-	for _, tool := range append([]string{"ip"}, tools...) {
+	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("needs the command %s", tool)
 		}
 	}
+}
+
+// Test returns a net that is closed with the test, and skips the test with the reason if ip or another tool is missing, or as soon as
+// something cannot be made: who is not root is told so by the first host.
+func Test(t testing.TB, tools ...string) *Net {
+	t.Helper()
+	Need(t, append([]string{"ip"}, tools...)...)
 	n := New(context.Background())
 	n.fail = func(err error) { t.Skipf("cannot set up the network: %v", err) }
 	t.Cleanup(n.Close)
