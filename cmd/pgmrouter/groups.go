@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/gopgm/gopgm/internal/netio"
 	"github.com/gopgm/gopgm/pgm"
 )
 
@@ -14,7 +15,7 @@ import (
 // who listens is asked once for all.
 func route(ctx context.Context, o *options, stderr io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
-	m := newMembers(o)
+	m, g := newMembers(o), newGroups()
 	var runs []func(context.Context) error
 	var asked []chan chan *status
 	var routers []*router
@@ -29,7 +30,7 @@ func route(ctx context.Context, o *options, stderr io.Writer) error {
 		defer h.close()
 	}
 	for _, e := range o.endpoints {
-		r := newRouter(o, e, m)
+		r := newRouter(o, e, m, g)
 		r.hub = h
 		defer r.close()
 		r.stderr = stderr
@@ -104,5 +105,64 @@ func warnUnicast(o *options, stderr io.Writer) {
 			fmt.Fprintln(stderr, "pgmrouter: the kernel does not forward unicast: receivers cannot report to sources (sysctl net.ipv6.conf.all.forwarding=1)")
 		}
 		said[four] = true
+	}
+}
+
+// groups is what the routers of several groups share: in UDP, the unicast socket of a port on an interface. Neighbours look for an element
+// at the port of the group, and only one socket can have that.
+type groups struct {
+	first map[port]*router
+}
+
+// port is a UDP port on an interface, of IPv4 or IPv6.
+type port struct {
+	on     string
+	number uint16
+	four   bool
+}
+
+func newGroups() *groups { return &groups{make(map[port]*router)} }
+
+// openConn opens the sockets of a link that is to be the next of r. All routers have the same links, in the same order.
+func (g *groups) openConn(ctx context.Context, c netio.Config, r *router) (netio.Conn, error) {
+	at := port{c.Interface, c.Group.Port(), c.Group.Addr().Is4()}
+	first := g.first[at]
+	if c.Protocol != 0 { // without ports, all hear everything
+		return openConn(ctx, c)
+	}
+	if first == nil {
+		conn, err := openConn(ctx, c)
+		if err == nil {
+			g.first[at] = r
+		}
+		return conn, err
+	}
+	l := first.links[len(r.links)]
+	c.Beside = l.conn
+	conn, err := openConn(ctx, c)
+	if err == nil {
+		l.peers = append(l.peers, r)
+	}
+	return conn, err
+}
+
+// hand gives what was read on a link to the router of its group; what came by unicast to those of the other groups on the port, too: each
+// knows its own sessions. It reports false when there is nothing more to do.
+func (r *router) hand(ctx context.Context, l *link, a arrival) bool {
+	if a.err == nil && !a.batch.Multicast {
+		for _, p := range l.peers {
+			a.batch.Retain()
+			select {
+			case p.arrived <- a:
+			case <-ctx.Done():
+				return false
+			}
+		}
+	}
+	select {
+	case r.arrived <- a:
+		return a.err == nil
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -28,12 +28,14 @@ type link struct {
 	listens bool
 	querier netip.Addr
 	before  netio.Stats // when its load was last measured
+	peers   []*router   // of other groups, which hear what comes to this one by unicast
 }
 
 // router joins the engine of an element, for one group, to its links and the clock.
 type router struct {
 	o        *options
 	endpoint pgm.Endpoint
+	groups   *groups
 	links    []*link
 	members  *members
 	engine   *element.Element
@@ -60,9 +62,9 @@ type arrival struct {
 	err   error
 }
 
-func newRouter(o *options, e pgm.Endpoint, m *members) *router {
+func newRouter(o *options, e pgm.Endpoint, m *members, g *groups) *router {
 	return &router{
-		o: o, endpoint: e, members: m, way: make(map[netip.Addr]way), asked: make(chan chan *status), arrived: make(chan arrival, 4*len(o.interfaces)),
+		o: o, endpoint: e, members: m, groups: g, way: make(map[netip.Addr]way), asked: make(chan chan *status), arrived: make(chan arrival, 4*len(o.interfaces)),
 	}
 }
 
@@ -96,7 +98,7 @@ func (r *router) open(ctx context.Context, name string) error {
 		c.Protocol = protocol
 	}
 	c.Alert = r.byKernel()
-	conn, err := openConn(ctx, c)
+	conn, err := r.groups.openConn(ctx, c, r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -139,12 +141,7 @@ func (r *router) read(ctx context.Context) {
 						return
 					}
 					err = s.ReadBatch(b)
-					select {
-					case r.arrived <- arrival{i, b, err}:
-					case <-ctx.Done():
-						return
-					}
-					if err != nil {
+					if !r.hand(ctx, l, arrival{i, b, err}) {
 						return
 					}
 				}

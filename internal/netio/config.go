@@ -36,6 +36,10 @@ type Config struct {
 	// Unjoined opens an endpoint that receives without having it join the group: what it wants to hear, it says as a Subscriber. It is for
 	// Linux.
 	Unjoined bool
+	// Beside is another UDP endpoint on the same interface, at whose unicast address and port this one is too: it sends from there, and
+	// leaves to Beside to read what comes, and its Readers are the group's only. So a router may have several groups on one port, at
+	// which its neighbours look for it. Beside must be closed after it. It is for Linux.
+	Beside Conn
 	// NoOffload leaves UDP_SEGMENT and UDP_GRO unused, for drivers that get them wrong and for
 	// comparison.
 	NoOffload bool

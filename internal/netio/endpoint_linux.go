@@ -19,7 +19,7 @@ type endpoint struct {
 	config     Config
 	link       link
 	local      netip.AddrPort
-	sockets    []socket // the unicast one, then the group's
+	sockets    []socket // the unicast one, unless it is another endpoint's, then the group's
 	readers    []Reader
 	writer     *writer
 	count      counters
@@ -62,7 +62,7 @@ func (e *endpoint) open() error {
 		s.setBuffer(unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, e.config.RecvBuffer)
 		e.recvBuffer = s.buffer(unix.SO_RCVBUF)
 		e.gro = e.gro && s.set(unix.SOL_UDP, unix.UDP_GRO, 1)
-		e.readers = append(e.readers, newReader(e, s, i > 0))
+		e.readers = append(e.readers, newReader(e, s, i > 0 || e.config.Beside != nil))
 	}
 	e.writer = newWriter(e, unicast)
 	return nil
@@ -70,6 +70,9 @@ func (e *endpoint) open() error {
 
 // openUnicast opens the socket that everything is sent from.
 func (e *endpoint) openUnicast() (s socket, err error) {
+	if e.config.Beside != nil {
+		return e.besides()
+	}
 	for _, port := range e.config.unicastPorts() {
 		s, err = listen(netip.AddrPortFrom(e.link.addr, port), e.link, e.config.Protocol, false)
 		if !errors.Is(err, unix.EADDRINUSE) {
@@ -90,6 +93,16 @@ func (e *endpoint) openUnicast() (s socket, err error) {
 		return s, err
 	}
 	return s, e.checkRoute()
+}
+
+// besides takes the unicast socket of another endpoint. Several writers may use one socket: each call sends what it is given.
+func (e *endpoint) besides() (s socket, err error) {
+	other, ok := e.config.Beside.(*endpoint)
+	if !ok || e.config.Protocol != 0 || other.config.Protocol != 0 || other.link.ifi.Index != e.link.ifi.Index || other.link.addr != e.link.addr || !e.config.Receive {
+		return s, fmt.Errorf("an endpoint beside that of %v must be in UDP, at the same address of the same interface, and receive", e.config.Beside.Group())
+	}
+	e.local = other.local
+	return other.writer.sock, e.checkRoute()
 }
 
 func (e *endpoint) openGroup() error {

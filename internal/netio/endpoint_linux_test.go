@@ -37,6 +37,27 @@ func TestReceiverLeavesGroupPortToSource(t *testing.T) {
 	}
 }
 
+// A router's groups share a port, at which its neighbours look for it: what any of them sends comes from there, each hears its own group, and
+// the first alone reads what is sent there.
+func TestEndpointBesideAnotherSharesItsAddress(t *testing.T) {
+	a := open(t, Config{Receive: true})
+	group := a.Group().Addr().As4()
+	group[1]--
+	b := open(t, Config{Receive: true, Beside: a, Group: netip.AddrPortFrom(netip.AddrFrom4(group), a.Group().Port())})
+	if b.Local() != a.Local() || len(b.Readers()) != 1 || !b.Readers()[0].Multicast() {
+		t.Fatalf("one has address %v, the other %v and %d readers", a.Local(), b.Local(), len(b.Readers()))
+	}
+	send(t, b, Message{To: b.Group(), Data: []byte("to the group")})
+	if d := receive(t, b, b.Readers()[0], 1); d[0].From != a.Local() {
+		t.Errorf("it came from %v, want %v", d[0].From, a.Local())
+	}
+	send(t, a, Message{To: b.Local(), Data: []byte("to both")})
+	receive(t, a, a.Readers()[0], 1)
+	b.Close()
+	send(t, a, Message{To: a.Group(), Data: []byte("still there")})
+	receive(t, a, a.Readers()[1], 1)
+}
+
 func TestOneSystemCallMovesManyDatagrams(t *testing.T) {
 	r, s := open(t, Config{Receive: true}), open(t, Config{})
 	if !s.Stats().GSO || !r.Stats().GRO {

@@ -31,7 +31,7 @@ type udpConn struct {
 
 // openLink opens an endpoint on a link.
 func openLink(ctx context.Context, c Config, l link) (Conn, error) {
-	if c.Forward {
+	if c.Forward || c.Beside != nil {
 		return nil, errors.New("forwarding for other hosts is for Linux only")
 	}
 	if c.Unjoined {
