@@ -46,7 +46,7 @@ func TestKernelForwardsData(t *testing.T) {
 	l.raw = true
 	routers := map[string]*program{}
 	for e, interfaces := range map[string][]string{"e1": {"in0", "out0"}, "e2": {"in0", "leaf1", "leaf2", "leaf3"}} {
-		args := []string{"-e", l.endpoint(""), "--forward", "kernel", "--query-interval", "1s", "--status", l.status(e)}
+		args := []string{"-e", l.endpoint(""), "--query-interval", "1s", "--status", l.status(e)}
 		for _, i := range interfaces {
 			args = append(args, "-i", i)
 		}
@@ -74,9 +74,7 @@ func TestKernelForwardsData(t *testing.T) {
 			})
 			host, device, _ := strings.Cut(test.where, "/")
 			lost := l.counter(host, device, "lost")
-			if naks := l.naks(); lost == 0 || naks != lost {
-				t.Errorf("%d lost: %d NAKs at the source", lost, naks)
-			}
+			l.asked(t, lost)
 			for k, n := range test.leaves {
 				if got := leaf(k + 1); got != n*lost {
 					t.Errorf("%d lost: %d repairs on leaf %d, want %d", lost, got, k+1, n*lost)
@@ -110,6 +108,33 @@ func TestKernelForwardsData(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		t.Errorf("all have left, and the kernel forwards: %+v", l.shown("e2").Kernel)
+	})
+	t.Run("a program on the router joins", func(t *testing.T) {
+		local := l.program(t, "e2", "pgmrecv", "-e", l.endpoint("leaf1;"), "--progress", "none", "--dir", t.TempDir())
+		for range 100 {
+			if l.shown("e2").Forward == "user" {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if said := routers["e2"].said.String(); !strings.Contains(said, "has joined on leaf1") {
+			t.Errorf("the router says %q", said)
+		}
+		l.watch(nil)
+		l.tally(links...)
+		l.transfer(t, 200_000, "50M", nil)
+		for _, typ := range []string{"odata", "spm"} {
+			sent := l.tallied(links[0], typ)
+			for _, d := range links[1:] {
+				if got := l.tallied(d, typ); got != sent {
+					t.Errorf("%d %s packets came to %s, want %d", got, typ, d, sent)
+				}
+			}
+		}
+		if s := l.shown("e1"); s.Forward != "kernel" {
+			t.Errorf("the other router forwards by %q", s.Forward)
+		}
+		_ = local.Process.Kill()
 	})
 	t.Run("the program ends", func(t *testing.T) {
 		r := routers["e1"]
