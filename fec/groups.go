@@ -140,6 +140,24 @@ func (g *Groups) Learn(last packet.SQN, size int) (news bool) {
 	return true
 }
 
+// Refute says that the data packet s has come. If its group was said to be too short for it, that was not so: it is forgotten, with the
+// parity that came with it, and counted. It reports whether it was.
+func (g *Groups) Refute(s packet.SQN) bool {
+	if len(g.short) == 0 {
+		return false
+	}
+	size, ok := g.Short(s)
+	if !ok || g.k.Index(s) < size {
+		return false
+	}
+	g.stats.Contradict++
+	delete(g.short, g.k.Group(s))
+	if p := g.open[g.k.Group(s)]; p != nil {
+		g.close(p)
+	}
+	return true
+}
+
 // there reports whether any of the packets from..to-1 of a group is there.
 func (g *Groups) there(tg packet.SQN, from, to int) bool {
 	for i := from; i < to; i++ {

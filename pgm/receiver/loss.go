@@ -78,6 +78,7 @@ func (s *Session) passed(now time.Time, n packet.SQN) {
 	s.lead = n
 	if p := s.parity; p != nil {
 		p.idle = false
+		s.refute(n)
 		s.passOver()
 	}
 	s.gaps.arrived(s.r.c.ReorderCount, &s.presumed)

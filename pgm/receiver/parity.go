@@ -202,7 +202,7 @@ func (s *Session) passOver() {
 	for _, g := range p.short {
 		first, last := g.tg+packet.SQN(g.size), g.tg+packet.SQN(p.k)-1
 		switch {
-		case last.Before(s.have.Trail()):
+		case last.Before(s.have.Trail()) || p.size(g.tg) != g.size: // it is past, or was refuted
 			continue
 		case s.lead.Before(last), last-s.have.Trail() >= packet.SQN(s.have.Max()):
 			kept = append(kept, g)
@@ -222,9 +222,18 @@ func (s *Session) passOver() {
 	}
 }
 
+// refute has a size that is too small for the data packet n, which has come, forgotten: what is missing of its group is missing after all.
+func (s *Session) refute(n packet.SQN) {
+	if p := s.parity; p.groups.Refute(n) {
+		p.recovery.Cancel(p.k.Group(n)) // it was for as many as the group was short of, too
+		s.again(p.k.Group(n))
+	}
+}
+
 // arrived tells parity of the data packet n, which is there now.
 func (s *Session) arrived(now time.Time, n packet.SQN) {
 	p := s.parity
+	s.refute(n)
 	p.groups.Have(n)
 	tg := p.k.Group(n)
 	if _, asked := p.recovery.State(tg); asked && (!s.lacks(tg) || p.groups.Need(tg) == 0) {
