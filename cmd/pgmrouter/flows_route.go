@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopgm/gopgm/internal/netio"
+	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/element"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
@@ -19,9 +20,11 @@ const (
 )
 
 // byKernel reports whether the kernel can forward the data of the group: packets in UDP bear no Router Alert, with IPv6 the kernel hands
-// those that do to nobody, and of legs it knows nothing.
+// those that do to nobody, and of legs it knows nothing. Nor do its routes know of protocols: where the group is one of PGM in UDP too, that
+// would come twice.
 func (r *router) byKernel() bool {
-	return r.o.forward != forwardUser && !r.o.repairer && len(r.o.legs) == 0 && r.endpoint.Network == "pgm" && r.endpoint.Group.Addr().Is4()
+	return r.o.forward != forwardUser && !r.o.repairer && len(r.o.legs) == 0 && r.endpoint.Network == "pgm" && r.endpoint.Group.Addr().Is4() &&
+		!slices.ContainsFunc(r.o.endpoints, func(e pgm.Endpoint) bool { return e.Network != "pgm" && e.Group.Addr() == r.endpoint.Group.Addr() })
 }
 
 // forwardByKernel has the kernel forward the data of those groups that it can, whose links are open. It returns nil if there are none, or if it does not
