@@ -24,7 +24,8 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "record the captures of testdata anew, as root, and write what is found in them")
 
-// goldens are the labs of which a capture at the receiver is kept: each peer in each role, over each transport, with loss.
+// goldens are the labs of which a capture at the receiver is kept: each peer in each role, over each transport, with loss; and OpenPGM in
+// each role with congestion control, without.
 func goldens() (all []lab) {
 	for _, peerIs := range []string{"source", "receiver"} {
 		for _, raw := range []bool{false, true} {
@@ -43,6 +44,12 @@ func goldens() (all []lab) {
 	for i := range all {
 		x := &all[i]
 		x.name = fmt.Sprintf("%s-%s-%s", x.peer, x.peerIs, x.transport())
+	}
+	for _, peerIs := range []string{"source", "receiver"} {
+		all = append(all, lab{
+			name: "openpgm-" + peerIs + "-pgmcc-epgm", peer: "openpgm", peerIs: peerIs, family: 4, sources: 1, rate: controlRate, pgmcc: true,
+			ours: map[string]string{"source": "messages", "receiver": "framed"}[peerIs], plan: plan{Count: 60, Sizes: []int{64, 512, 32}},
+		})
 	}
 	return all
 }
@@ -79,8 +86,14 @@ func (x lab) record(t *testing.T, tools *tools) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := x.counted(t, b); n[packet.TypeRDATA] < 3 || n[packet.TypeNAK] == 0 || n[packet.TypeNCF] == 0 {
+		if n := x.counted(t, b); !x.pgmcc && (n[packet.TypeRDATA] < 3 || n[packet.TypeNAK] == 0 || n[packet.TypeNCF] == 0) {
 			continue
+		}
+		if x.pgmcc {
+			if err := x.controlled(o); err != nil {
+				t.Log(err)
+				continue
+			}
 		}
 		if err := os.WriteFile(x.goldenName(".pcap"), b, 0o644); err != nil {
 			t.Fatal(err)

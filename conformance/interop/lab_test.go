@@ -36,6 +36,8 @@ type lab struct {
 	late    bool
 	sources int
 	rate    int // bits a second, of each source
+	pgmcc   bool
+	mute    bool // OpenPGM's receiver never answers an election of PGMCC
 	plan
 	always bool // in the short set too
 }
@@ -45,7 +47,8 @@ type outcome struct {
 	captures []string // by host: the receiver's, then those of the sources
 	messages int
 	octets   int
-	first    uint32 // of the messages that the receiver got of the first source
+	first    uint32   // of the messages that the receiver got of the first source
+	closed   []string // the last event of each source
 	took     time.Duration
 }
 
@@ -172,7 +175,10 @@ func (x lab) run(dir string, t *tools) (o *outcome, err error) {
 			if order == "close" {
 				return p.tell(order)
 			}
-			_, err := p.wait(ctx, order)
+			e, err := p.wait(ctx, order)
+			if order == "closed" {
+				o.closed = append(o.closed, e)
+			}
 			return err
 		}); err != nil {
 			return nil, err
@@ -258,7 +264,7 @@ func (x lab) startRole(ctx context.Context, h *namespace, name string, r role) (
 	if err != nil {
 		return nil, err
 	}
-	r.plan, r.Endpoint, r.Socket, r.Rate = x.plan, x.endpoint("eth0"), x.ours, x.rate
+	r.plan, r.Endpoint, r.Socket, r.Rate, r.PGMCC = x.plan, x.endpoint("eth0"), x.ours, x.rate, x.pgmcc
 	text, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
@@ -292,6 +298,9 @@ func (x lab) peerCommand(t *tools, host int, source uint32) []string {
 		argv = append(argv, "--mtu", strconv.Itoa(mtu))
 	} else if x.ours == "stream" {
 		argv = append(argv, "--octets")
+	}
+	if x.pgmcc {
+		argv = append(argv, "--pgmcc", map[bool]string{false: "0", true: "127"}[x.mute])
 	}
 	return append(argv, x.flags()...)
 }

@@ -27,6 +27,7 @@ type role struct {
 	Send     bool
 	Source   uint32
 	Rate     int // bits a second
+	PGMCC    bool
 }
 
 func TestMain(m *testing.M) {
@@ -76,6 +77,9 @@ type closer interface {
 func (r role) send(orders <-chan string) error {
 	ctx := context.Background()
 	c := pgm.Config{Rate: r.Rate, Source: pgm.SourceConfig{Linger: 200 * time.Millisecond}}
+	if r.PGMCC {
+		c.CC = pgm.CCPGMCC
+	}
 	var conn closer
 	var err error
 	if r.Socket == "messages" {
@@ -104,12 +108,17 @@ func (r role) send(orders <-chan string) error {
 		octets += len(b)
 	}
 	say("sent %d %d", r.Count, octets)
+	closed := "closed"
 	if _, ok := <-orders; ok {
 		if err := conn.CloseWait(ctx); err != nil {
 			return err
 		}
+		if c, ok := conn.(*pgm.Conn); ok && r.PGMCC {
+			k := c.Stats().Control
+			closed = fmt.Sprintf("closed %d %v", k.ACKs, k.Acker.Addr)
+		}
 	}
-	say("closed")
+	say("%s", closed)
 	return nil
 }
 

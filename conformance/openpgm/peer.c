@@ -11,6 +11,7 @@
  *   --rate OCTETS   a second, of whole IP packets; default 1000000
  *   --octets        receive: messages are one stream of octets, whose packets have nothing to do with the bounds of messages
  *   --family 6      IPv6
+ *   --pgmcc OCTET   congestion control (PGM_USE_PGMCC): messages have to fit into a packet; OCTET is what is behind the library's memory
  */
 #include <errno.h>
 #include <getopt.h>
@@ -22,6 +23,27 @@
 
 static pgm_sock_t *sock;
 
+/*
+ * A receiver of the library takes the time at which it is to answer an election from some 500 octets behind the end of its structure of the
+ * source: next_ack_rb_expiry has a pointer to a link in that structure for one to the structure. What lies there decides whether it
+ * answers at once, or never. So that a lab knows, what is behind each piece of memory here has one value: 0 is long due.
+ */
+static size_t behind;
+static int luck;
+
+void *calloc(size_t n, size_t size)
+{
+	static void *(*volatile get)(size_t) = malloc; /* or the compiler makes a calloc of malloc and memset */
+	if (size && n > (SIZE_MAX - behind) / size)
+		return NULL;
+	unsigned char *p = get(n * size + behind);
+	if (p) {
+		memset(p, 0, n * size);
+		memset(p + n * size, luck, behind);
+	}
+	return p;
+}
+
 static void set(int option, int value)
 {
 	if (!pgm_setsockopt(sock, IPPROTO_PGM, option, &value, sizeof value))
@@ -29,7 +51,7 @@ static void set(int option, int value)
 }
 
 /* open_socket makes a socket that is bound and has joined the group, but is not connected. */
-static void open_socket(const char *network, int family, int udp, int port, int mtu, int sending, int rate, int source)
+static void open_socket(const char *network, int family, int udp, int port, int mtu, int sending, int rate, int source, int pgmcc)
 {
 	pgm_error_t *err = NULL;
 	struct pgm_addrinfo_t *res = NULL;
@@ -46,6 +68,11 @@ static void open_socket(const char *network, int family, int udp, int port, int 
 	if (family == AF_INET) /* of IPv6 the library knows none */
 		set(PGM_IP_ROUTER_ALERT, 0);
 	set(PGM_MTU, mtu);
+	if (pgmcc) {
+		struct pgm_pgmccinfo_t info = {.ack_bo_ivl = pgm_msecs(50), .ack_c = 75, .ack_c_p = 500};
+		if (!pgm_setsockopt(sock, IPPROTO_PGM, PGM_USE_PGMCC, &info, sizeof info))
+			wrong("no congestion control");
+	}
 	if (sending) {
 		int heartbeat[] = {pgm_msecs(20), pgm_msecs(40), pgm_msecs(80), pgm_msecs(160), pgm_msecs(320), pgm_msecs(640)};
 		set(PGM_SEND_ONLY, 1);
@@ -97,10 +124,23 @@ static void await(int status)
 	    pgm_getsockopt(sock, IPPROTO_PGM, option, &due, &len) && due.tv_sec == 0 && due.tv_usec < tv.tv_usec)
 		tv = due;
 	fd_set in;
-	int n = 0;
+	int n = 0, fd;
 	FD_ZERO(&in);
 	pgm_select_info(sock, &in, NULL, &n);
+	len = sizeof fd;
+	if (pgm_getsockopt(sock, IPPROTO_PGM, PGM_ACK_SOCK, &fd, &len))
+		FD_CLR(fd, &in); /* once it can be read, it stays so */
 	select(n, &in, NULL, NULL, &tv);
+}
+
+/* congested says whether the window of congestion control has no room for another packet. Who calls pgm_send all the same has it announce in
+   SPMs what it has not sent; what is then asked for leaves as RDATA with a wrong checksum. */
+static int congested(void)
+{
+	fd_set out;
+	int n = 0;
+	FD_ZERO(&out);
+	return pgm_select_info(sock, NULL, &out, &n) == 0;
 }
 
 /* serve has the library do what packets and timers demand of a source, and returns what is to be waited for. */
@@ -115,7 +155,17 @@ static int serve(void)
 	return status;
 }
 
-static void send_all(const struct plan *p, uint32_t source)
+/* shift is how far behind a multiple of 16 octets a message begins: on x86 the library copies data to behind the headers with instructions
+   for aligned octets, and dies if they are not. They have to begin where it puts them, which with OPT_FRAGMENT, and with OPT_PGMCC_DATA of an
+   IPv4 source, is 20 octets further on. */
+static int shift(size_t len, size_t max, int family, int pgmcc)
+{
+	if (pgmcc)
+		return family == AF_INET ? 20 : 0;
+	return len > max ? 20 : 0;
+}
+
+static void send_all(const struct plan *p, uint32_t source, int family, int pgmcc)
 {
 	unsigned char *aligned = aligned_alloc(64, MAX_MESSAGE + 64);
 	uint64_t octets = 0;
@@ -126,11 +176,13 @@ static void send_all(const struct plan *p, uint32_t source)
 	while ((order = told()) == 0)
 		await(serve());
 	for (uint32_t i = 0; i < p->count && order >= 0; i++) {
-		/* On x86 the library copies data to behind the headers with instructions for aligned octets, and dies if they are not:
-		   they have to begin where it puts them, modulo 16, which with OPT_FRAGMENT is 20 octets further on. */
-		unsigned char *buf = aligned + (message_size(p, i) > (size_t)max ? 20 : 0);
+		unsigned char *buf = aligned + shift(message_size(p, i), max, family, pgmcc);
 		size_t len = message_write(p, source, i, buf), wrote;
-		int status;
+		int status = PGM_IO_STATUS_CONGESTION;
+		while (congested()) {
+			serve();
+			await(status);
+		}
 		while ((status = pgm_send(sock, buf, len, &wrote)) != PGM_IO_STATUS_NORMAL) {
 			if (status == PGM_IO_STATUS_ERROR || status == PGM_IO_STATUS_RESET)
 				wrong("sending message %u: status %d", i, status);
@@ -186,9 +238,10 @@ int main(int argc, char **argv)
 {
 	static const struct option flags[] = {
 		{"network", 1, 0, 'n'}, {"udp", 1, 0, 'u'}, {"port", 1, 0, 'p'}, {"mtu", 1, 0, 'm'}, {"source", 1, 0, 's'},
-		{"count", 1, 0, 'c'}, {"sizes", 1, 0, 'z'}, {"lines", 0, 0, 'l'}, {"rate", 1, 0, 'r'}, {"octets", 0, 0, 'o'}, {"family", 1, 0, 'f'}, {0}};
+		{"count", 1, 0, 'c'}, {"sizes", 1, 0, 'z'}, {"lines", 0, 0, 'l'}, {"rate", 1, 0, 'r'}, {"octets", 0, 0, 'o'}, {"family", 1, 0, 'f'},
+		{"pgmcc", 1, 0, 'a'}, {0}};
 	const char *network = "";
-	int udp = 0, port = 7500, mtu = 1500, source = 0, rate = 1000000, octets = 0, family = AF_INET, c;
+	int udp = 0, port = 7500, mtu = 1500, source = 0, rate = 1000000, octets = 0, family = AF_INET, pgmcc = 0, c;
 	struct plan plan = {.count = 1};
 	if (argc < 2)
 		return 2;
@@ -205,16 +258,17 @@ int main(int argc, char **argv)
 		case 'r': rate = atoi(optarg); break;
 		case 'o': octets = 1; break;
 		case 'f': family = atoi(optarg) == 6 ? AF_INET6 : AF_INET; break;
+		case 'a': pgmcc = 1; behind = 4096; luck = atoi(optarg); break;
 		default: return 2;
 		}
 	pgm_error_t *err = NULL;
 	if (!pgm_init(&err))
 		wrong("init: %s", err->message);
 	int sending = !strcmp(argv[1], "send");
-	open_socket(network, family, udp, port, mtu, sending, rate, source);
+	open_socket(network, family, udp, port, mtu, sending, rate, source, pgmcc);
 	say("ready");
 	if (sending)
-		send_all(&plan, source);
+		send_all(&plan, source, family, pgmcc);
 	else
 		receive_all(&plan, octets);
 	return 0;
