@@ -170,6 +170,14 @@ func TestParityThatDisagreesIsRejected(t *testing.T) {
 	}
 	b.want("the third", b.parity(3, words...), Decodable, func(s *GroupsStats) *uint64 { return &s.Held })
 	b.decode(b.g.Next(), nil)
+
+	b = newRig(t, GroupsConfig{}, words, 0, 1)
+	b.want("the right one", b.parity(1, words...), Kept, func(s *GroupsStats) *uint64 { return &s.Held })
+	b.want("of several lengths, and longer", b.parity(0, text("aaaa"), text("b"), text("cc"), text("d")), Rejected, func(s *GroupsStats) *uint64 { return &s.Disagree })
+	b = newRig(t, GroupsConfig{}, words, 0, 1)
+	b.want("the right one", b.parity(1, words...), Kept, func(s *GroupsStats) *uint64 { return &s.Held })
+	fragment := Original{TSDU: []byte("b"), Fragment: packet.Fragment{First: 9, Length: 9}}
+	b.want("with an encoded option", b.parity(0, text("aaa"), fragment, text("cc"), text("d")), Rejected, func(s *GroupsStats) *uint64 { return &s.Disagree })
 }
 
 // Lengths and options of data packets that those of the parity cannot be made of; a parity packet that says what its source did not send.
