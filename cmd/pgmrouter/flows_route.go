@@ -35,28 +35,50 @@ func forwardByKernel(routers []*router) (*kernel, error) {
 		return nil, nil
 	}
 	var groups []*flows
+	var able []*router
 	for _, r := range routers {
 		f := newFlows(r.endpoint.Group.Addr(), r.endpoint.Source)
 		f.toward, f.own, f.wants = r.toward, r.own, r.wants
 		for _, l := range r.links {
 			f.names = append(f.names, l.conn.Interface().Name)
 		}
-		groups = append(groups, f)
-	}
-	k, err := openKernel(routers[0].links, groups)
-	for i, r := range routers {
-		switch {
-		case err == nil:
-			r.flows = groups[i]
-		case r.o.forward == forwardKernel:
-			return nil, err
-		default:
-			if err := r.join(err.Error()); err != nil {
+		if why := f.obstacle(); why != "" {
+			if err := r.withoutKernel(why); err != nil {
 				return nil, err
 			}
+			continue
+		}
+		groups, able = append(groups, f), append(able, r)
+	}
+	if len(able) == 0 {
+		return nil, nil
+	}
+	k, err := openKernel(able[0].links, groups)
+	for i, r := range able {
+		if err == nil {
+			r.flows = groups[i]
+		} else if err := r.withoutKernel(err.Error()); err != nil {
+			return nil, err
 		}
 	}
 	return k, nil
+}
+
+// obstacle says why the kernel must not forward the group, if it must not: where a program on this host has joined it, what bears Router Alert would be
+// forwarded too.
+func (f *flows) obstacle() string {
+	if names := f.joined(); len(names) > 0 {
+		return "a program on this host has joined it on " + names[0]
+	}
+	return ""
+}
+
+// withoutKernel has the program forward the data of the group, if that is allowed.
+func (r *router) withoutKernel(why string) error {
+	if r.o.forward == forwardKernel {
+		return fmt.Errorf("--forward kernel: %v: %s", r.endpoint, why)
+	}
+	return r.join(why)
 }
 
 // join has all data of the group pass through the program, which says why.
@@ -118,12 +140,9 @@ func (r *router) unalerted(source netip.Addr) error {
 
 // leaveKernel has the program forward data that the kernel has forwarded until now.
 func (r *router) leaveKernel(why string) error {
-	if r.o.forward == forwardKernel {
-		return fmt.Errorf("--forward kernel: %s", why)
-	}
 	r.flows.end()
 	r.flows = nil
-	return r.join(why)
+	return r.withoutKernel(why)
 }
 
 // follow has the kernel's entries follow who listens.
@@ -136,8 +155,8 @@ func (r *router) follow(now time.Time) error {
 		return nil
 	}
 	r.flows.looked = now
-	if names := r.flows.joined(); len(names) > 0 {
-		return r.leaveKernel("a program on this host has joined on " + names[0])
+	if why := r.flows.obstacle(); why != "" {
+		return r.leaveKernel(why)
 	}
 	return nil
 }

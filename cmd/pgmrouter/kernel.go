@@ -53,11 +53,6 @@ func openKernel(links []*link, groups []*flows) (k *kernel, err error) {
 	for _, l := range links {
 		interfaces = append(interfaces, l.conn.Interface())
 	}
-	for _, f := range groups {
-		if names := f.joined(); len(names) > 0 {
-			return nil, fmt.Errorf("a program on this host has joined %v on %v, so that the kernel would forward what is to come here", f.group, names[0])
-		}
-	}
 	if k.transit, err = mroute.OpenTransit(protocol); err != nil {
 		return nil, err
 	}

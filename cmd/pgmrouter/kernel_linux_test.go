@@ -117,7 +117,7 @@ func TestKernelForwardsData(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		if said := routers["e2"].said.String(); !strings.Contains(said, "has joined on leaf1") {
+		if said := routers["e2"].said.String(); !strings.Contains(said, "has joined it on leaf1") {
 			t.Errorf("the router says %q", said)
 		}
 		l.watch(nil)
