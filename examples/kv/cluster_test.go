@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gopgm/gopgm/internal/netns"
 )
 
 // A replica is this test's own program, told by the environment to be one.
@@ -33,14 +35,14 @@ type cluster struct {
 	t        *testing.T
 	endpoint string
 	dir      string
-	hosts    []string // network namespaces; nil: none
+	hosts    []*netns.Host // nil: the loopback interface
 	expect   int
 
 	mu    sync.Mutex
 	procs []*exec.Cmd
 }
 
-func newCluster(t *testing.T, n int, hosts []string) *cluster {
+func newCluster(t *testing.T, n int, hosts []*netns.Host) *cluster {
 	c := &cluster{t: t, dir: t.TempDir(), hosts: hosts, procs: make([]*exec.Cmd, n), expect: n/2 + 1}
 	c.endpoint = fmt.Sprintf("epgm://127.0.0.1;239.255.77.73:%d", 19500+uint32(os.Getpid()%400)*20+groups.Add(1))
 	if hosts != nil {
@@ -60,15 +62,15 @@ func newCluster(t *testing.T, n int, hosts []string) *cluster {
 func (c *cluster) socket(i int) string { return filepath.Join(c.dir, fmt.Sprintf("r%d", i)) }
 
 func (c *cluster) start(i int) {
-	args := []string{os.Args[0], "-e", c.endpoint, "-name", fmt.Sprintf("r%d", i), "-listen", c.socket(i), "-expect", fmt.Sprint(c.expect)}
-	if c.hosts != nil {
-		args = append([]string{"ip", "netns", "exec", c.hosts[i]}, args...)
-	}
-	p := exec.Command(args[0], args[1:]...)
+	p := exec.Command(os.Args[0], "-e", c.endpoint, "-name", fmt.Sprintf("r%d", i), "-listen", c.socket(i), "-expect", fmt.Sprint(c.expect))
 	p.Env = append(os.Environ(), "KV_REPLICA=1")
 	var said bytes.Buffer
 	p.Stderr = &said
-	if err := p.Start(); err != nil {
+	start := p.Start
+	if c.hosts != nil {
+		start = func() error { return c.hosts[i].Start(p) }
+	}
+	if err := start(); err != nil {
 		c.t.Fatal(err)
 	}
 	c.mu.Lock()
