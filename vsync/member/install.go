@@ -167,7 +167,7 @@ func (m *Member) install(v *value) {
 	}
 	m.streams, m.seq, m.advertised = make([]stream, n), newSequence(n), make([]uint32, n)
 	m.failing, m.slow, m.slowSince, m.slowTold = make([]Reason, n), make([]bool, n), m.t, false
-	m.sent, m.frozen, m.promised, m.resends = 0, false, ballotID{}, nil
+	m.sent, m.frozen, m.promised, m.resends, m.loneFor = 0, false, ballotID{}, nil, 0
 	m.offered, m.accepted, m.acceptID, m.decided, m.ballot = nil, nil, ballotID{}, nil, nil
 	m.needAt, m.needTries, m.installed, m.aliveAt, m.unsettled = 0, 0, m.t, m.t, false
 	m.stats.Views++

@@ -45,6 +45,8 @@ type Member struct {
 	slowStable uint32
 	streams    []stream
 	seq        sequence
+	lone       int // the member whose batches alone this one has ordered, of late,
+	loneFor    int // so many times
 	advertised []uint32
 	behind     bool // not all is advertised
 	unsettled  bool // somebody has something new

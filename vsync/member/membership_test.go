@@ -309,3 +309,37 @@ func TestNothingIsSaidBehindAnAnswer(t *testing.T) {
 		t.Errorf("it says that it has %d batches, and has answered that it has %d", b.m.advertised[0], said)
 	}
 }
+
+// Who alone sends orders what it sends itself: its messages take one way, not the way to another and back. When others send again, all is in
+// one order as before.
+func TestLoneSenderOrders(t *testing.T) {
+	net := calm(t, 4, Config{Order: Total})
+	net.jitter = 0
+	p := net.procs[3]
+	for range 20 {
+		p.do(p.send)
+		net.run(net.now + time.Millisecond)
+	}
+	got := len(net.procs[1].log.Events)
+	p.do(p.send)
+	net.run(net.now + net.delay)
+	if n := len(net.procs[1].log.Events) - got; n != 1 {
+		t.Errorf("%d messages received after one way, want 1", n)
+	}
+	for i := range 40 {
+		for k, q := range net.procs {
+			if i >= 20 || k == 1 || k == 2 {
+				q.do(q.send)
+			}
+		}
+		net.run(net.now + time.Millisecond)
+	}
+	net.run(net.now + 50*time.Millisecond)
+	var logs []check.Log
+	for _, q := range net.procs {
+		logs = append(logs, q.log)
+	}
+	for _, v := range check.Check(check.Claims{Order: check.Total, Stable: []uint64{1, 2, 3, 4}}, logs) {
+		t.Error(v)
+	}
+}

@@ -56,8 +56,12 @@ func (s *schedule) play() {
 	n.talkEnd = s.faults + 500*time.Millisecond
 	pace := time.Duration(2+rng.IntN(30)) * time.Millisecond
 	var talk func()
+	turns := rng.IntN(3) == 0 // one alone sends for a while, then another
 	talk = func() {
-		for _, p := range n.procs {
+		for i, p := range n.procs {
+			if turns && i != int(n.now/(150*time.Millisecond))%len(n.procs) {
+				continue
+			}
 			for range rng.IntN(3) {
 				p.do(p.send)
 			}

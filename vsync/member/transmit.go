@@ -30,7 +30,7 @@ func (m *Member) seal() *batch {
 			b.buf = binary.BigEndian.AppendUint32(b.buf, m.streams[r].delivered)
 		}
 	}
-	orders := 0
+	orders, of := 0, m.rank
 	if m.orders() {
 		b.flags |= flagOrders
 		for r := range m.streams {
@@ -40,11 +40,16 @@ func (m *Member) seal() *batch {
 				b.buf = binary.BigEndian.AppendUint16(b.buf, uint16(r))
 				b.buf = binary.BigEndian.AppendUint16(b.buf, uint16(k))
 				orders++
+				of = r
 			}
 		}
-		if m.c.Order == Token && n > 1 {
+		switch {
+		case m.c.Order == Token && n > 1:
 			b.flags |= flagPass
 			b.to = (m.rank + 1) % n
+		case m.c.Order == Total && m.alone(of, orders == 1 && size == 0):
+			b.flags |= flagPass
+			b.to = of
 		}
 	}
 	p := b.buf
@@ -70,6 +75,20 @@ func (m *Member) seal() *batch {
 func (m *Member) orders() bool {
 	return m.c.Order >= Total && m.seq.orderer == m.rank && len(m.streams[m.rank].orders) == 0
 }
+
+// alone reports whether it is time to hand the order over to the member of rank r, because nobody else has sent for some orders: then its messages
+// come with their order, by one way instead of two. Only says that this order is of its batches and of no others, and that this
+// member sends nothing.
+func (m *Member) alone(r int, only bool) bool {
+	if !only || r != m.lone {
+		m.lone, m.loneFor = r, 0
+	}
+	m.loneFor++
+	return only && r != m.rank && m.loneFor > handOver
+}
+
+// handOver is for how many orders a member must have been alone.
+const handOver = 4
 
 // ordersWait reports whether there is something to order.
 func (m *Member) ordersWait() bool {

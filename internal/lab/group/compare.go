@@ -87,7 +87,7 @@ func (t *table) loads(ctx context.Context, n *network, systems []system, o optio
 			{"rate", "8 KB", 8192, 0, o.safe},
 			{"safe", "64 B safe", 64, 0, true},
 			{"safe", "8 KB safe", 8192, 0, true},
-			{"latency", "64 B at 1000/s", 64, 1000, o.safe},
+			{"latency", "64 B, one sends 1000/s", 64, 1000, o.safe},
 		} {
 			if !slices.Contains(o.only, m.cell) {
 				continue
@@ -96,7 +96,7 @@ func (t *table) loads(ctx context.Context, n *network, systems []system, o optio
 				l := o.load
 				l.size, l.rate, l.safe = m.size, m.rate, m.safe
 				if m.rate > 0 {
-					l.rate, l.senders = m.rate/l.members, l.members // all of them together
+					l.senders = 1
 				}
 				all, err := c.together(ctx, l)
 				if ctx.Err() != nil {
