@@ -28,35 +28,7 @@ var siteHosts = []string{"s", "a", "w", "b", "sw", "x", "r1", "r2", "r3"}
 
 func newSites(t *testing.T) *sites {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a lab of namespaces takes its time")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to make network namespaces")
-	}
-	for _, tool := range []string{"ip", "nft", "ethtool", "sysctl", "go"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s", tool)
-		}
-	}
-	l := &sites{&lab{t: t, prefix: fmt.Sprintf("pgml%d-", os.Getpid()), bin: t.TempDir()}, make(map[string]*program)}
-	if out, err := exec.Command("ip", "netns", "add", l.prefix+siteHosts[0]).CombinedOutput(); err != nil {
-		t.Skipf("cannot make network namespaces: %s", out)
-	}
-	t.Cleanup(func() {
-		for _, h := range siteHosts {
-			_ = exec.Command("ip", "netns", "del", l.prefix+h).Run()
-		}
-	})
-	if out, err := exec.Command("go", "build", "-o", l.bin, "../pgmrouter", "../pgmsend", "../pgmrecv").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %s", out)
-	}
-	for _, h := range siteHosts[1:] {
-		l.must("ip", "netns", "add", l.prefix+h)
-	}
-	for _, h := range siteHosts {
-		l.in(h, "ip", "link", "set", "lo", "up")
-	}
+	l := &sites{newBareLab(t, "pgml", siteHosts...), make(map[string]*program)}
 	l.link("s", "u0", "10.71.1.2/24", "a", "lan", "10.71.1.1/24")
 	l.link("a", "wan", "10.71.2.1/24", "w", "toa", "10.71.2.2/24")
 	l.link("b", "wan", "10.71.3.1/24", "w", "tob", "10.71.3.2/24")

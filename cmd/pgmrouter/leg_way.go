@@ -42,7 +42,8 @@ func (r *router) openLegs(h *hub) {
 	}
 }
 
-// listenBeyond learns from the other ends of legs who listens there, and tells them who does here: not of what is known from themselves.
+// listenBeyond learns from the other ends of legs who listens there, and tells them who does here: not of what is known from themselves. Nor of
+// the link upstream of a proxy, to which what comes goes, but for which nothing comes: two sites with proxies would keep each other listening.
 func (r *router) listenBeyond(now time.Time) {
 	hops := make([]int, len(r.links)) // legs to the nearest listener by each link
 	for i, l := range r.links {
@@ -61,7 +62,7 @@ func (r *router) listenBeyond(now time.Time) {
 		}
 		nearest := legs.MaxHops
 		for k, m := range r.links {
-			if k != i && m.listens {
+			if k != i && m.listens && (!r.isProxied(m.name) || slices.Contains(r.o.listen, m.name)) {
 				nearest = min(nearest, hops[k])
 			}
 		}

@@ -30,6 +30,9 @@ MLD and IGMP, and is the querier on its interfaces if no other is.
                           7501)
       --upstream NAME     the interface that sources are behind (default: what
                           the routing table says for each source)
+      --proxy NAME        the interface upstream on which to report, as a host,
+                          what the others want, and not to ask (RFC 4605); what
+                          comes by the others is forwarded there always
       --listen NAME       forward there always, without asking who listens;
                           "all" means all
       --query-interval D  how often to ask who listens, as the querier of a link;
@@ -71,6 +74,7 @@ type options struct {
 	interfaces, listen      []string
 	legs                    []string
 	legListen               string
+	proxy                   string
 	upstream                string
 	ttl, shed, cache        int
 	discover, polls, query  time.Duration
@@ -91,6 +95,7 @@ func parseOptions(args []string) (*options, error) {
 	f.StringArrayVar(&o.listen, "listen", nil, "")
 	f.StringArrayVar(&o.legs, "leg", nil, "")
 	f.StringVar(&o.legListen, "leg-listen", "7501", "")
+	f.StringVar(&o.proxy, "proxy", "", "")
 	f.StringVar(&o.upstream, "upstream", "", "")
 	f.IntVar(&o.ttl, "ttl", 16, "")
 	f.IntVar(&o.shed, "shed", 0, "")
@@ -130,6 +135,8 @@ func parseOptions(args []string) (*options, error) {
 		return nil, errors.New("there must be two interfaces at least, or a leg: -i INTERFACE -i INTERFACE")
 	case o.upstream != "" && (o.upstream == "all" || !slices.Contains(known, o.upstream)):
 		return nil, fmt.Errorf("--upstream %s is none of the interfaces", o.upstream)
+	case o.proxy != "" && (o.repairer || !slices.Contains(o.interfaces, o.proxy)):
+		return nil, fmt.Errorf("--proxy %s is none of the interfaces of a router", o.proxy)
 	case o.forward != forwardAuto && o.forward != forwardKernel && o.forward != forwardUser:
 		return nil, fmt.Errorf("--forward %s is none of kernel, user and auto", o.forward)
 	case o.forward == forwardKernel && (o.repairer || len(o.legs) > 0 || slices.ContainsFunc(o.endpoints, func(e pgm.Endpoint) bool { return e.Network != "pgm" || !e.Group.Addr().Is4() })):

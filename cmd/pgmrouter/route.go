@@ -42,6 +42,7 @@ type router struct {
 	way      map[netip.Addr]way
 	claims   map[netip.Addr]claim
 	hub      *hub // of the legs; nil: there are none
+	proxy    proxy
 	asked    chan chan *status
 	arrived  chan arrival
 	out      [][]netio.Message
@@ -98,13 +99,14 @@ func (r *router) open(ctx context.Context, name string) error {
 		c.Protocol = protocol
 	}
 	c.Alert = r.byKernel()
+	c.Unjoined = r.isProxied(name) && !c.Alert
 	conn, err := r.groups.openConn(ctx, c, r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	l := &link{name: name, conn: conn}
 	r.links = append(r.links, l)
-	l.always = slices.Contains(r.o.listen, name) || slices.Contains(r.o.listen, "all") || name == r.o.upstream
+	l.always = slices.Contains(r.o.listen, name) || slices.Contains(r.o.listen, "all") || name == r.o.upstream || r.isProxied(name)
 	if c.Alert {
 		if err := r.members.report(l, r.endpoint); err != nil {
 			return fmt.Errorf("%s: to say that this router listens: %w", name, err)
@@ -268,6 +270,7 @@ func (r *router) send(now time.Time, b *out) error {
 func (r *router) listen() {
 	r.members.look(r.links, r.endpoint.Group.Addr().WithZone(""))
 	r.listenBeyond(time.Now())
+	r.propose(time.Now())
 	for i, l := range r.links {
 		r.engine.Listen(i, l.listens)
 	}

@@ -36,8 +36,9 @@ type linkStatus struct {
 	Querier string     `json:"querier,omitempty"`
 	Sent    uint64     `json:"sent"` // datagrams
 	Heard   uint64     `json:"heard"`
-	Failed  uint64     `json:"failed"` // system calls to send
-	Drops   uint64     `json:"drops"`  // datagrams that the kernel dropped before we read them
+	Failed  uint64     `json:"failed"`          // system calls to send
+	Drops   uint64     `json:"drops"`           // datagrams that the kernel dropped before we read them
+	Proxy   string     `json:"proxy,omitempty"` // what is reported upstream
 	Leg     *legStatus `json:"leg,omitempty"`
 }
 
@@ -63,6 +64,9 @@ func (r *router) status() *status {
 		}
 		if l.querier.IsValid() {
 			v.Querier = l.querier.String()
+		}
+		if r.isProxied(l.name) {
+			v.Proxy = r.proxy.String()
 		}
 		s.Links = append(s.Links, v)
 	}
@@ -192,7 +196,7 @@ func (s *status) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s\n\nlink\taddress\tlistens\tquerier\tsent\theard\tdrops\n", s.Group)
 	for _, l := range s.Links {
-		fmt.Fprintf(t, "%s\t%v\t%v\t%s\t%d\t%d\t%d\n", l.Name, l.Address, l.Listens, l.Querier, l.Sent, l.Heard, l.Drops)
+		fmt.Fprintf(t, "%s\t%v\t%v\t%s\t%d\t%d\t%d\n", l.Name, l.Address, l.Listens, l.Querier+l.Proxy, l.Sent, l.Heard, l.Drops)
 	}
 	printLegs(s, func(format string, args ...any) { fmt.Fprintf(t, format, args...) })
 	fmt.Fprintf(t, "\nsession\tsource\tlink\tupstream\tlead\trepairs\trepairers\n")

@@ -31,7 +31,7 @@ func (e *endpoint) Subscribe(exclude bool, sources []netip.Addr) error {
 }
 
 func (e *endpoint) subscribe(exclude bool, sources []netip.Addr) error {
-	group, s := e.config.Group.Addr(), e.sockets[1]
+	group, s := e.config.Group.Addr(), e.sockets[len(e.sockets)-1] // the group's
 	request := e.membership(group)
 	var err error
 	switch {
