@@ -33,8 +33,8 @@ type lab struct {
 	repeated int // NAKs, when watch began
 }
 
-// newLab builds the network and the programs, or skips the test.
-func newLab(t *testing.T) *lab {
+// newHosts makes namespaces and builds the programs, or skips the test.
+func newHosts(t *testing.T, hosts ...string) *lab {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a lab of namespaces takes its time")
@@ -48,14 +48,8 @@ func newLab(t *testing.T) *lab {
 		}
 	}
 	l := &lab{t: t, prefix: fmt.Sprintf("pgmr%d-", os.Getpid()), bin: t.TempDir()}
-	if out, err := exec.Command("ip", "netns", "add", l.prefix+"s").CombinedOutput(); err != nil {
+	if out, err := exec.Command("ip", "netns", "add", l.prefix+hosts[0]).CombinedOutput(); err != nil {
 		t.Skipf("cannot make network namespaces: %s", out)
-	}
-	hosts := []string{"s", "e1", "e2", "sw", "d"}
-	for k := 1; k <= 3; k++ {
-		for j := 1; j <= 3; j++ {
-			hosts = append(hosts, fmt.Sprintf("r%d%d", k, j))
-		}
 	}
 	t.Cleanup(func() {
 		for _, h := range hosts {
@@ -71,6 +65,19 @@ func newLab(t *testing.T) *lab {
 	for _, h := range hosts {
 		l.in(h, "ip", "link", "set", "lo", "up")
 	}
+	return l
+}
+
+// newLab builds the network.
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	hosts := []string{"s", "e1", "e2", "sw", "d"}
+	for k := 1; k <= 3; k++ {
+		for j := 1; j <= 3; j++ {
+			hosts = append(hosts, fmt.Sprintf("r%d%d", k, j))
+		}
+	}
+	l := newHosts(t, hosts...)
 	l.link("s", "u0", "10.70.0.1/24", "e1", "in0", "10.70.0.2/24")
 	l.link("e1", "out0", "10.70.1.1/24", "e2", "in0", "10.70.1.2/24")
 	for k := 1; k <= 3; k++ {
