@@ -61,17 +61,20 @@ type Auto struct {
 	round     uint32 // the probe whose echo ends the round
 	roundFrom uint64 // packets sent before it began
 	roundPeak time.Duration
-	roundBusy bool      // all of the rate was used
-	roundBad  bool      // something was congested
-	calm      int       // rounds in a row with empty queues, and the rate used
-	hold      bool      // the window stays as it is
-	holdTo    time.Time // until a probe that is sent later is reported
-	measured  float64   // rate of arrival at the last congestion, or in the start
-	exits     int       // signs in a row that the start is over
-	reached   float64   // what measured was when the start last made progress
-	flat      int       // rounds in a row in which it made none
-	drainEnd  time.Time // of phase draining
-	last      time.Time // when the acker reported last
+	roundBusy bool          // all of the rate was used
+	roundBad  bool          // something was congested
+	calm      int           // rounds in a row with empty queues, and the rate used
+	hold      bool          // the window stays as it is
+	holdTo    time.Time     // until a probe that is sent later is reported
+	measured  float64       // rate of arrival at the last congestion, or in the start
+	exits     int           // signs in a row that the start is over
+	reached   float64       // what measured was when the start last made progress
+	flat      int           // rounds in a row in which it made none
+	drainFrom time.Time     // when phase draining began, then when the first probe in it was sent
+	drainEnd  time.Time     // of it, for a probe that is sent then
+	drained   time.Duration // what the queue took at drainFrom
+	contested bool          // others keep a queue full: delay does not end the start
+	last      time.Time     // when the acker reported last
 
 	limit      float64 // of the receivers, octets a second; 0: none
 	limitUntil time.Time
@@ -207,7 +210,7 @@ func (a *Auto) pause() time.Duration {
 
 // restart looks for the rate of the network again, from where it is.
 func (a *Auto) restart() {
-	a.phase, a.exits, a.flat, a.measured, a.reached = starting, 0, 0, 0, 0
+	a.phase, a.exits, a.flat, a.measured, a.reached, a.contested = starting, 0, 0, 0, 0, false
 }
 
 // ProbeAt returns when the next SPM with a probe is due: none while no data are sent.

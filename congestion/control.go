@@ -20,9 +20,7 @@ func (a *Auto) control(now time.Time, e *entry, s *sample) {
 	case starting:
 		a.start(now, e, s, used)
 	case draining:
-		if s.delay < e.threshold()/2 || !now.Before(a.drainEnd) {
-			a.cruise(now)
-		}
+		a.drain(now, e, s)
 	case cruising:
 		switch {
 		case s.congested && !a.hold:
@@ -85,13 +83,16 @@ func (a *Auto) endRound(now time.Time, e *entry) {
 // follows is the part of what is sent that arrives, in the same time, while there is room for it.
 const follows = 0.85
 
+// drainGain is the part of what arrives that is sent until the queue of the start is gone.
+const drainGain = 0.6
+
 // start looks for the rate of the network: it sends twice what arrives.
 func (a *Auto) start(now time.Time, e *entry, s *sample, used bool) {
 	over := min(max(e.base.get()/8, 4*time.Millisecond), 16*time.Millisecond)
 	switch {
-	case s.cause == overflow, s.heavy, s.delay > 4*over:
+	case s.cause == overflow, s.heavy, a.contested && s.congested, !a.contested && s.delay > 4*over:
 		a.exits += 2
-	case s.delay > over && s.rate < follows*a.offered(s.probe):
+	case !a.contested && s.delay > over && s.rate < follows*a.offered(s.probe):
 		a.exits++
 	default:
 		a.exits = 0
@@ -99,13 +100,35 @@ func (a *Auto) start(now time.Time, e *entry, s *sample, used bool) {
 	a.measured = max(a.measured*0.7, s.rate)
 	if a.exits >= 2 && s.rate > 0 {
 		a.count(s.cause)
+		if a.contested { // TCP's slow start ends with β of twice what arrives
+			a.settle(now, startGain*cubicBeta)
+			return
+		}
 		a.window.set(max(a.measured*max(e.base.get(), leastRTT).Seconds()/float64(a.c.Packet), 2))
-		a.phase, a.drainEnd = draining, now.Add(2*a.rtt)
-		a.rate = 0.6 * a.measured
+		a.phase, a.drainFrom, a.drainEnd, a.drained = draining, now, now.Add(a.rtt), 0
+		a.rate = drainGain * a.measured
 		return
 	}
 	if used && a.exits == 0 {
 		a.rate = max(a.rate, startGain*min(s.rate, s.probe.rate))
+	}
+}
+
+// drain waits until the queue that the start has left is gone. If a round trip of less being sent does not shorten it by half of what that
+// should do, it is not ours, and its length was no sign: the start goes on until losses end it, as that of TCP does.
+func (a *Auto) drain(now time.Time, e *entry, s *sample) {
+	switch at := s.probe.at; {
+	case s.delay < e.threshold()/2:
+		a.cruise(now)
+	case at.Before(a.drainFrom):
+	case a.drained == 0:
+		a.drainFrom, a.drained = at, s.delay
+	case at.Before(a.drainEnd):
+	case s.cause == none && a.drained-s.delay < time.Duration(float64(at.Sub(a.drainFrom))*(1-drainGain)/2):
+		a.restart()
+		a.contested = true
+	default:
+		a.cruise(now)
 	}
 }
 
@@ -119,7 +142,12 @@ func (a *Auto) plateau(now time.Time) {
 	if a.flat++; a.flat < plateauRounds {
 		return
 	}
-	a.window.set(max(min(a.measured, a.rate)*a.rtt.Seconds()/float64(a.c.Packet), 2))
+	a.settle(now, 1)
+}
+
+// settle ends the start where others keep a queue full: so many times what arrives now is our share of it.
+func (a *Auto) settle(now time.Time, times float64) {
+	a.window.set(max(min(times*a.measured, a.rate)*a.rtt.Seconds()/float64(a.c.Packet), 2))
 	a.phase, a.calm = cruising, 0
 	a.suspend(now)
 }
