@@ -110,10 +110,14 @@ type ReceiverConfig struct {
 	// MulticastNAKs sends NAKs to the group too, with a TTL of 1 [6.3-24]. It spares NAKs where many receivers share a subnet and the
 	// source, or the network element that confirms NAKs, is so far that its NCF comes too late to suppress theirs.
 	MulticastNAKs bool
-	MaxRecovering int           // packets of one source that are asked for at once; default 65536
-	Solicit       time.Duration // SPMR_BO_IVL [13.5-01]; default 250 ms
-	PeerExpiry    time.Duration // the silence after which a source is gone; default 30 s
-	EndExpiry     time.Duration // the same after OPT_FIN, while something is missing; default 5 s
+	// IgnoreRepairers sends NAKs to the source, or to the network element before it, always [9.5.4-02]. Else those of a session go to a designated
+	// local repairer that offers itself for it and is on another subnet, as long as it confirms them [9.5.4]. Nothing authenticates an offer,
+	// nor an SPM: who forges the one could forge the other. One that does not hold costs a NAK and NAKRepeat, once in 10 s.
+	IgnoreRepairers bool
+	MaxRecovering   int           // packets of one source that are asked for at once; default 65536
+	Solicit         time.Duration // SPMR_BO_IVL [13.5-01]; default 250 ms
+	PeerExpiry      time.Duration // the silence after which a source is gone; default 30 s
+	EndExpiry       time.Duration // the same after OPT_FIN, while something is missing; default 5 s
 	// Silent receivers send nothing at all: no NAK, no report. It is for a source that nobody can answer; what is missing may come as parity, or
 	// when the source repeats what it sends.
 	Silent      bool

@@ -72,7 +72,7 @@ func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) 
 			BackOff: t.NAKBackOff, Repeat: t.NAKRepeat, Data: t.NAKData,
 			NCFRetries: t.NCFRetries, DataRetries: t.DataRetries, Max: t.MaxRecovering,
 		},
-		BackOffMin: t.NAKBackOffMin, BackOffMax: t.NAKBackOffMax, MulticastNAKs: t.MulticastNAKs,
+		BackOffMin: t.NAKBackOffMin, BackOffMax: t.NAKBackOffMax, MulticastNAKs: t.MulticastNAKs, Redirect: t.redirect(conn.Interface()),
 		Self: conn.Local().Addr(), Overhead: conn.Overhead(), Passive: t.Silent, Solicit: t.Solicit, PeerExpiry: t.PeerExpiry, EndExpiry: t.EndExpiry,
 		Window: t.Window, MaxSessions: t.MaxSessions, Rand: newRand(),
 	})
