@@ -187,7 +187,6 @@ func printCells(w io.Writer, cells []Cell) {
 
 // bench runs cells: it holds what is the same for all of them.
 type bench struct {
-	prefix   string
 	scratch  string
 	logs     string
 	limit    time.Duration
@@ -199,7 +198,7 @@ type bench struct {
 
 // cell builds the net of one cell, runs every program in it, turn by turn, and
 // takes the net down again.
-func (b *bench) cell(ctx context.Context, c Cell) (err error) {
+func (b *bench) cell(ctx context.Context, c Cell) error {
 	var programs []program
 	for _, p := range b.programs {
 		if p.plays(c) {
@@ -212,26 +211,22 @@ func (b *bench) cell(ctx context.Context, c Cell) (err error) {
 	if err := b.preparePayload(ctx, c); err != nil {
 		return err
 	}
-	r, err := newRig(ctx, b.prefix, c.Receivers, c.superPackets())
-	defer func() {
-		if closeErr := r.close(); err == nil {
-			err = closeErr
-		}
-	}()
+	r, err := newRig(ctx, c.Receivers, c.superPackets())
+	defer r.close()
 	if err != nil {
 		return err
 	}
 	switch {
 	case c.Uplink != "" && c.TCP > 0:
-		err = r.limitTrunk(ctx, c.Uplink, c.superPackets())
+		err = r.limitTrunk(c.Uplink, c.superPackets())
 	case c.Uplink != "":
-		err = r.limitUplink(ctx, c.Uplink)
+		err = r.limitUplink(c.Uplink)
 	}
 	if err != nil {
 		return err
 	}
 	if c.Slow != "" {
-		if err := r.limitReceiver(ctx, c.Receivers, c.Slow); err != nil {
+		if err := r.limitReceiver(c.Receivers, c.Slow); err != nil {
 			return err
 		}
 	}

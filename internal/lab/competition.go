@@ -32,12 +32,12 @@ type tcpFlows struct {
 func startTCPFlows(ctx context.Context, r *rig, n int, law, logs string) (*tcpFlows, error) {
 	f := &tcpFlows{flows: n}
 	var err error
-	if f.server, err = startProcess("tcp receiver", r.host(1), filepath.Join(logs, "tcp-receiver"),
+	if f.server, err = startProcess("tcp receiver", r.hosts[1], filepath.Join(logs, "tcp-receiver"),
 		[]string{"iperf3", "-s", "-1", "-p", tcpPort}); err != nil {
 		return nil, err
 	}
 	pause(ctx, tcpListens)
-	if f.client, err = startProcess("tcp sender", r.host(0), filepath.Join(logs, "tcp-sender"), []string{"iperf3", "-c", hostAddr(1),
+	if f.client, err = startProcess("tcp sender", r.hosts[0], filepath.Join(logs, "tcp-sender"), []string{"iperf3", "-c", hostAddr(1),
 		"-p", tcpPort, "-C", law, "-P", strconv.Itoa(n), "-i", "0.1", "-t", strconv.Itoa(int(tcpLongest.Seconds())), "-J"}); err != nil {
 		f.server.stop()
 		return nil, err

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +20,8 @@ const lockPath = "/run/gopgm-lab.lock"
 
 const prefixStem = "gopgm-lab-"
 
-// labPrefix starts the names of all that the lab of this process id makes.
-func labPrefix(pid int) string { return prefixStem + strconv.Itoa(pid) }
+// labName is the name of the directory in which the lab of this process id has its files.
+func labName(pid int) string { return prefixStem + strconv.Itoa(pid) }
 
 // errBusy says that another lab runs.
 var errBusy = errors.New("another lab is running")
@@ -56,18 +55,9 @@ func acquireLock(path string) (*labLock, error) {
 func (l *labLock) release() { l.f.Close() }
 
 // sweepLeftovers removes what a lab left that was killed before it could clean
-// up: namespaces and files whose names carry the id of a process that is gone.
+// up: files whose names carry the id of a process that is gone. Its net went with it.
 // The caller holds the lock, so no other lab is at work.
-func sweepLeftovers(ctx context.Context, scratch string, stderr io.Writer) {
-	existing, err := namespaces(ctx)
-	if err != nil {
-		return
-	}
-	for ns := range existing {
-		if leftover(ns) && command(ctx, "ip", "netns", "del", ns) == nil {
-			fmt.Fprintf(stderr, "lab: removed namespace %s of an earlier lab\n", ns)
-		}
-	}
+func sweepLeftovers(scratch string, stderr io.Writer) {
 	dirs, _ := filepath.Glob(filepath.Join(scratch, prefixStem+"*"))
 	for _, d := range dirs {
 		if leftover(filepath.Base(d)) && os.RemoveAll(d) == nil {
@@ -88,11 +78,7 @@ func leftover(name string) bool {
 
 // ownerPID reads the process id out of a name that a lab gave.
 func ownerPID(name string) (int, bool) {
-	rest, ok := strings.CutPrefix(name, prefixStem)
-	if !ok {
-		return 0, false
-	}
-	number, _, _ := strings.Cut(rest, "-")
+	number, ok := strings.CutPrefix(name, prefixStem)
 	pid, err := strconv.Atoi(number)
-	return pid, err == nil && pid > 0
+	return pid, ok && err == nil && pid > 0
 }

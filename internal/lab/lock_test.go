@@ -32,12 +32,11 @@ func TestTwoLabsNeverRunAtOnce(t *testing.T) {
 func TestOnlyNamesOfDeadLabsAreLeftovers(t *testing.T) {
 	const noProcess = 1 << 30 // above the largest process id
 	for name, want := range map[string]bool{
-		labPrefix(noProcess) + "-sw":      true,
-		labPrefix(noProcess):              true,
-		labPrefix(os.Getpid()) + "-h0":    false,
+		labName(noProcess):                true,
+		labName(os.Getpid()):              false,
 		"gopgm-lab-x":                     false,
 		"gopgm-lab-":                      false,
-		"other-" + labPrefix(noProcess):   false,
+		"other-" + labName(noProcess):     false,
 		"pbh" + strconv.Itoa(noProcess):   false,
 		"gopgm-lab-" + "-1" + "-receiver": false,
 	} {

@@ -36,7 +36,7 @@ var errIncomplete = errors.New("not every run was complete")
 
 func main() {
 	// SIGPIPE is among them because a pager that is closed early must not leave
-	// namespaces behind.
+	// files behind.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -80,10 +80,9 @@ func measure(ctx context.Context, o *options, stdout, stderr io.Writer) (err err
 		return err
 	}
 	defer lock.release()
-	sweepLeftovers(ctx, o.scratch, stderr)
+	sweepLeftovers(o.scratch, stderr)
 
-	prefix := labPrefix(os.Getpid())
-	scratch := filepath.Join(o.scratch, prefix)
+	scratch := filepath.Join(o.scratch, labName(os.Getpid()))
 	if err := os.Mkdir(scratch, 0o700); err != nil {
 		return err
 	}
@@ -94,7 +93,6 @@ func measure(ctx context.Context, o *options, stdout, stderr io.Writer) (err err
 		return err
 	}
 	b := &bench{
-		prefix:   prefix,
 		scratch:  scratch,
 		logs:     o.logs,
 		limit:    o.limit,

@@ -37,7 +37,7 @@ func buildOpenPGM(ctx context.Context, dir string) (*openpgm, error) {
 	if err := os.WriteFile(source, openpgmSource, 0o600); err != nil {
 		return nil, err
 	}
-	flags, err := commandOutput(ctx, nil, "pkg-config", "--cflags", "--libs", "openpgm-5.3")
+	flags, err := commandOutput(ctx, "pkg-config", "--cflags", "--libs", "openpgm-5.3")
 	if err != nil {
 		return nil, err
 	}

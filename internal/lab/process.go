@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gopgm/gopgm/internal/netns"
 )
 
 const (
@@ -36,17 +38,12 @@ type process struct {
 	peak   int64         // peak resident memory, bytes
 }
 
-// startProcess starts argv in a namespace, with its output in files, so that
+// startProcess starts argv on a host, with its output in files, so that
 // reading it costs the measured time nothing.
-func startProcess(role, ns, logs string, argv []string) (*process, error) {
+func startProcess(role string, h *netns.Host, logs string, argv []string) (*process, error) {
 	p := &process{role: role, logs: logs, done: make(chan struct{})}
-	// "ip netns exec" becomes the program: it keeps its process id, so that
-	// what the kernel accounts is the program's (and 1 ms of ip).
-	p.cmd = exec.Command("ip", append([]string{"netns", "exec", ns}, argv...)...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid:   true,            // Ctrl-C is for the lab, which then stops its processes in order
-		Pdeathsig: syscall.SIGKILL, // and nothing outlives a lab that is killed
-	}
+	p.cmd = exec.Command(argv[0], argv[1:]...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the lab, which then stops its processes in order
 	out, err := os.Create(logs + ".out")
 	if err != nil {
 		return nil, err
@@ -59,7 +56,7 @@ func startProcess(role, ns, logs string, argv []string) (*process, error) {
 	defer errOut.Close()
 	p.cmd.Stdout, p.cmd.Stderr = out, errOut
 	p.started = time.Now()
-	if err := p.cmd.Start(); err != nil {
+	if err := h.Start(p.cmd); err != nil {
 		return nil, fmt.Errorf("%s: %w", role, err)
 	}
 	inherited := peakMemory(os.Getpid())

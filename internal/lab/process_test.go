@@ -47,11 +47,3 @@ func TestGroupIsFoundInProcNetIGMP(t *testing.T) {
 		t.Error("a group is found that is not joined")
 	}
 }
-
-func TestForwardingPortsAreCounted(t *testing.T) {
-	const text = `[{"ifname":"p0","operstate":"UP","linkinfo":{"info_slave_data":{"state":"forwarding"}}},
-{"ifname":"p1","operstate":"LOWERLAYERDOWN","linkinfo":{"info_slave_data":{"state":"disabled"}}}]`
-	if n, err := parseForwarding([]byte(text)); n != 1 || err != nil {
-		t.Errorf("got %d, %v; want 1", n, err)
-	}
-}

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gopgm/gopgm/internal/netns"
 )
 
 // This test program is also the sender and the receiver inside the namespaces:
@@ -117,13 +119,7 @@ func needRig(t *testing.T) {
 	if missing := missingTools(rigTools); len(missing) > 0 {
 		t.Skipf("%s is missing: %s", missing[0].command, strings.Join(installLine(missing), " "))
 	}
-	probe := labPrefix(os.Getpid()) + "-probe"
-	if err := command(t.Context(), "ip", "netns", "add", probe); err != nil {
-		t.Skipf("no network namespaces here: %v", err)
-	}
-	if err := command(t.Context(), "ip", "netns", "del", probe); err != nil {
-		t.Fatal(err)
-	}
+	netns.Test(t).Host() // or there are no network namespaces here
 	lock, err := acquireLock(lockPath)
 	if err != nil {
 		t.Skip(err)
@@ -131,15 +127,15 @@ func needRig(t *testing.T) {
 	t.Cleanup(lock.release)
 }
 
-// startSelf starts this test program in a namespace.
-func startSelf(t *testing.T, role, ns string) *process {
+// startSelf starts this test program on a host.
+func startSelf(t *testing.T, role string, h *netns.Host) *process {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	argv := []string{"env", roleVariable + "=" + role, self}
-	p, err := startProcess(role, ns, filepath.Join(t.TempDir(), role), argv)
+	p, err := startProcess(role, h, filepath.Join(t.TempDir(), role), argv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,30 +143,29 @@ func startSelf(t *testing.T, role, ns string) *process {
 	return p
 }
 
-func TestRigDropsWhatItSaysAndLeavesNothing(t *testing.T) {
+func TestRigDropsWhatItSays(t *testing.T) {
 	needRig(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	prefix := labPrefix(os.Getpid())
-	r, err := newRig(ctx, prefix, 1, false)
+	r, err := newRig(ctx, 1, false)
 	defer r.close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.setLoss(ctx, testLoss, 0); err != nil {
+	if err := r.setLoss(testLoss, 0); err != nil {
 		t.Fatal(err)
 	}
 	group := netip.MustParseAddrPort(testGroup).Addr()
-	receiver := startSelf(t, "receive", r.host(1))
+	receiver := startSelf(t, "receive", r.hosts[1])
 	if !receiver.waitJoined(ctx, group) {
 		t.Fatalf("the receiver did not join %s: %s", group, receiver.lastWords())
 	}
-	sender := startSelf(t, "send", r.host(0))
+	sender := startSelf(t, "send", r.hosts[0])
 	if !sender.wait(ctx) || !receiver.wait(ctx) || sender.status != 0 || receiver.status != 0 {
 		t.Fatalf("sender: %s; receiver: %s", sender.lastWords(), receiver.lastWords())
 	}
 
-	counts, err := r.lossCounts(ctx)
+	counts, err := r.lossCounts()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,59 +187,35 @@ func TestRigDropsWhatItSaysAndLeavesNothing(t *testing.T) {
 		t.Errorf("sender's CPU time %v, peak %d: want both above zero", sender.cpu, sender.peak)
 	}
 
-	if err := r.setLoss(ctx, 0, 0); err != nil {
+	if err := r.setLoss(0, 0); err != nil {
 		t.Errorf("removing the hooks: %v", err)
-	}
-	if err := r.close(); err != nil {
-		t.Errorf("close: %v", err)
-	}
-	left, err := namespaces(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ns := range left {
-		if strings.HasPrefix(ns, prefix) {
-			t.Errorf("namespace %s is left", ns)
-		}
 	}
 }
 
-// An interrupt while the net is being built leaves nothing either.
-func TestInterruptedRigLeavesNothing(t *testing.T) {
+// An interrupt while the net is being built ends the building.
+func TestInterruptEndsTheBuilding(t *testing.T) {
 	needRig(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	prefix := labPrefix(os.Getpid())
-	r, err := newRig(ctx, prefix, 20, false)
-	if err == nil {
-		t.Error("a net of 20 hosts was built in 30 ms: the test interrupts nothing")
-	}
-	if err := r.close(); err != nil {
-		t.Errorf("close: %v", err)
-	}
-	left, err := namespaces(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ns := range left {
-		if strings.HasPrefix(ns, prefix) {
-			t.Errorf("namespace %s is left", ns)
-		}
+	r, err := newRig(ctx, 20, false)
+	defer r.close()
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a net of 20 hosts in 30 ms: %v", err)
 	}
 }
 
 func TestUplinkIsLimited(t *testing.T) {
 	needRig(t)
-	r, err := newRig(t.Context(), labPrefix(os.Getpid()), 1, true)
+	r, err := newRig(t.Context(), 1, true)
 	defer r.close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.limitUplink(t.Context(), "500mbit"); err != nil {
+	if err := r.limitUplink("500mbit"); err != nil {
 		t.Fatal(err)
 	}
-	out, err := commandOutput(t.Context(), nil, "tc", "-n", r.host(0), "qdisc", "show", "dev", hostDevice)
-	if err != nil || !strings.Contains(string(out), "tbf") || !strings.Contains(string(out), "500Mbit") {
+	out, err := r.hosts[0].Try("tc qdisc show dev " + hostDevice)
+	if err != nil || !strings.Contains(out, "tbf") || !strings.Contains(out, "500Mbit") {
 		t.Errorf("got %q, %v; want tbf at 500Mbit", out, err)
 	}
 }
@@ -256,12 +227,12 @@ func TestTCPFillsTheTrunk(t *testing.T) {
 	if _, err := exec.LookPath("iperf3"); err != nil {
 		t.Skip("no iperf3")
 	}
-	r, err := newRig(t.Context(), labPrefix(os.Getpid()), 1, true)
+	r, err := newRig(t.Context(), 1, true)
 	defer r.close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.limitTrunk(t.Context(), "50mbit", true); err != nil {
+	if err := r.limitTrunk("50mbit", true); err != nil {
 		t.Fatal(err)
 	}
 	f, err := startTCPFlows(t.Context(), r, 1, "cubic", t.TempDir())
@@ -269,8 +240,8 @@ func TestTCPFillsTheTrunk(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.stop()
-	out, err := commandOutput(t.Context(), nil, "tc", "-s", "-n", r.bridge(), "qdisc", "show", "dev", "t0")
-	if err != nil || !strings.Contains(string(out), "tbf") || strings.Contains(string(out), "dropped 0,") {
+	out, err := r.sw.Try("tc -s qdisc show dev t0")
+	if err != nil || !strings.Contains(out, "tbf") || strings.Contains(out, "dropped 0,") {
 		t.Errorf("got %q, %v; want tbf, and packets that it dropped", out, err)
 	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,4 +80,24 @@ func checkTools(ctx context.Context, more []tool, install bool, stderr io.Writer
 		return fmt.Errorf("%s is missing: %s, or use --install", missing[0].command, strings.Join(argv, " "))
 	}
 	return nil
+}
+
+// command runs a tool; its error has the command line and what the tool said.
+func command(ctx context.Context, name string, args ...string) error {
+	_, err := commandOutput(ctx, name, args...)
+	return err
+}
+
+// commandOutput is command with the standard output.
+func commandOutput(ctx context.Context, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(errOut.String()))
+	}
+	return out.Bytes(), nil
 }

@@ -89,7 +89,7 @@ func (b *bench) transfer(ctx context.Context, r *rig, c Cell, prog program, numb
 	if err != nil {
 		return res, err
 	}
-	if err := r.setLoss(ctx, c.Loss, c.Burst); err != nil {
+	if err := r.setLoss(c.Loss, c.Burst); err != nil {
 		return res, err
 	}
 	if err := touchPages(ctx, dir, c.Size*int64(c.Receivers)); err != nil {
@@ -108,7 +108,7 @@ func (b *bench) transfer(ctx context.Context, r *rig, c Cell, prog program, numb
 		return res, err
 	}
 	if c.Loss > 0 {
-		if res.Ports, err = r.lossCounts(ctx); err != nil {
+		if res.Ports, err = r.lossCounts(); err != nil {
 			return res, err
 		}
 	}
@@ -176,7 +176,7 @@ func (t *transferRun) play(ctx context.Context) error {
 			return err
 		}
 	}
-	sender, err := startProcess("sender", t.rig.host(0), filepath.Join(t.logs, "sender"), t.prog.sender(c, t.file))
+	sender, err := startProcess("sender", t.rig.hosts[0], filepath.Join(t.logs, "sender"), t.prog.sender(c, t.file))
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (t *transferRun) startReceiver(i int) error {
 		return err
 	}
 	role := fmt.Sprintf("receiver %d", i)
-	p, err := startProcess(role, t.rig.host(i), filepath.Join(t.logs, fmt.Sprintf("receiver%d", i)), t.prog.receiver(t.cell, i, dir))
+	p, err := startProcess(role, t.rig.hosts[i], filepath.Join(t.logs, fmt.Sprintf("receiver%d", i)), t.prog.receiver(t.cell, i, dir))
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,14 @@ func hasGroups(routes, name string) bool {
 	return false
 }
 
+// AwaitPorts waits until every port of a bridge passes packets on.
+func (h *Host) AwaitPorts(bridge string) {
+	h.net.await("the ports of "+bridge+" are not up", func() (bool, error) {
+		ports, err := h.Try("ip -d -o link show master " + bridge) // a line for each
+		return strings.Count(ports, "state forwarding") == strings.Count(ports, "\n"), err
+	})
+}
+
 // await waits until something is so.
 func (n *Net) await(failure string, f func() (bool, error)) {
 	for end := time.Now().Add(patience); !n.failed(n.ctx.Err()); time.Sleep(2 * time.Millisecond) {
@@ -108,10 +116,7 @@ func (n *Net) Star(hosts int, addresses ...string) (sw *Host, around []*Host) {
 		h.Up("e0", numbered(addresses, 10+i)...)
 		h.Run("ip route add 224.0.0.0/4 dev e0")
 	}
-	n.await("the ports of the switch are not up", func() (bool, error) {
-		ports, err := sw.Try("ip -d -o link show master br0")
-		return strings.Count(ports, "state forwarding") == hosts, err
-	})
+	sw.AwaitPorts("br0")
 	for _, h := range around {
 		h.Await("e0")
 	}
