@@ -6,16 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os/exec"
-	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/gopgm/gopgm/internal/netio"
+	"github.com/gopgm/gopgm/internal/netns"
 )
 
 // protocol is one for experiments (RFC 3692).
@@ -23,67 +21,17 @@ const protocol = 253
 
 var group = netip.MustParseAddrPort("239.192.9.9:7500")
 
-// host is a thread in a network namespace of its own, which goes with the test.
-type host struct {
-	t    *testing.T
-	tid  int
-	work chan func()
-}
-
-func newHost(t *testing.T) *host {
+// open opens an endpoint for the group, or for what is asked of it, on a host.
+func open(t *testing.T, h *netns.Host, c netio.Config) netio.Conn {
 	t.Helper()
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("needs the ip command, of package iproute2")
-	}
-	h := &host{t: t, work: make(chan func())}
-	ready := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for ever: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		h.tid = unix.Gettid()
-		ready <- err
-		for f := range h.work {
-			f()
-		}
-	}()
-	t.Cleanup(func() { close(h.work) })
-	if err := <-ready; err != nil {
-		t.Skip("needs root, to make network namespaces: ", err)
-	}
-	h.run("ip link set lo up")
-	return h
-}
-
-func (h *host) do(f func()) {
-	done := make(chan struct{})
-	h.work <- func() {
-		defer close(done)
-		f()
-	}
-	<-done
-}
-
-func (h *host) run(command string) {
-	h.t.Helper()
-	h.do(func() {
-		words := strings.Fields(command)
-		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-			h.t.Errorf("%s: %v: %s", command, err, out)
-		}
-	})
-}
-
-// open opens an endpoint for the group, or for what is asked of it.
-func (h *host) open(c netio.Config) netio.Conn {
-	h.t.Helper()
 	c.Protocol, c.Group, c.NoLoopback = protocol, group, true
 	var conn netio.Conn
 	var err error
-	h.do(func() { conn, err = netio.Open(context.Background(), c) })
+	h.Do(func() { conn, err = netio.Open(context.Background(), c) })
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
-	h.t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { conn.Close() })
 	return conn
 }
 
@@ -134,29 +82,32 @@ func (e ear) expect(t *testing.T, who string, want ...string) {
 
 // net3 is a source, a router, and two hosts behind it, each on a link of its own: interface l0, l1 and l2 of the router.
 type net3 struct {
-	router *host
-	hosts  [3]*host
+	router *netns.Host
+	hosts  [3]*netns.Host
 	links  []*net.Interface
 	source netip.Addr
 }
 
 func newNet3(t *testing.T) *net3 {
-	n := &net3{router: newHost(t), source: netip.MustParseAddr("10.9.0.2")}
+	t.Helper()
+	all := netns.Test(t)
+	n := &net3{router: all.Host(), source: netip.MustParseAddr("10.9.0.2")}
 	for i := range n.hosts {
-		h := newHost(t)
+		h, name := all.Host(), fmt.Sprintf("l%d", i)
 		n.hosts[i] = h
-		n.router.run(fmt.Sprintf("ip link add l%d type veth peer name v0 netns %d", i, h.tid))
-		n.router.run(fmt.Sprintf("ip addr add 10.9.%d.1/24 dev l%d", i, i))
-		n.router.run(fmt.Sprintf("ip link set l%d up", i))
-		h.run(fmt.Sprintf("ip addr add 10.9.%d.2/24 dev v0", i))
-		h.run("ip link set v0 up")
-		h.run(fmt.Sprintf("ip route add default via 10.9.%d.1", i))
+		n.router.Cable(name, h, "v0")
+		n.router.Up(name, fmt.Sprintf("10.9.%d.1/24", i))
+		h.Up("v0", fmt.Sprintf("10.9.%d.2/24", i))
+		h.Run(fmt.Sprintf("ip route add default via 10.9.%d.1", i))
 	}
-	n.router.run("sysctl -qw net.ipv4.ip_forward=1")
-	for i := range n.hosts {
+	n.router.Set("ipv4/ip_forward", "1")
+	for i, h := range n.hosts {
+		name := fmt.Sprintf("l%d", i)
+		n.router.Await(name)
+		h.Await("v0")
 		var l *net.Interface
 		var err error
-		n.router.do(func() { l, err = net.InterfaceByName(fmt.Sprintf("l%d", i)) })
+		n.router.Do(func() { l, err = net.InterfaceByName(name) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +120,7 @@ func (n *net3) open(t *testing.T) *Table {
 	t.Helper()
 	var table *Table
 	var err error
-	n.router.do(func() { table, err = Open(n.links) })
+	n.router.Do(func() { table, err = Open(n.links) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,13 +140,13 @@ func send(t *testing.T, c netio.Conn, to netip.AddrPort, alert bool, data string
 func TestKernelForwardsByEntries(t *testing.T) {
 	n := newNet3(t)
 	table := n.open(t)
-	n.router.do(func() {
+	n.router.Do(func() {
 		if _, err := Open(n.links); !errors.Is(err, ErrTaken) {
 			t.Errorf("a second table: %v, want %v", err, ErrTaken)
 		}
 	})
-	s := n.hosts[0].open(netio.Config{})
-	a, b := listen(n.hosts[1].open(netio.Config{Receive: true}), true), listen(n.hosts[2].open(netio.Config{Receive: true}), true)
+	s := open(t, n.hosts[0], netio.Config{})
+	a, b := listen(open(t, n.hosts[1], netio.Config{Receive: true}), true), listen(open(t, n.hosts[2], netio.Config{Receive: true}), true)
 	send(t, s, group, false, "first")
 	want := Miss{0, n.source, group.Addr()}
 	if m, err := table.Read(); err != nil || m != want {
@@ -240,10 +191,11 @@ func TestKernelForwardsByEntries(t *testing.T) {
 	}
 	send(t, s, group, false, "fourth")
 	a.expect(t, "who listens when the table is closed")
-	n.router.do(func() {
+	n.router.Do(func() {
 		again, err := Open(n.links)
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return
 		}
 		if _, err := again.Count(n.source, group.Addr()); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			t.Errorf("an entry has outlived its table: %v", err)
@@ -259,11 +211,11 @@ func TestKernelLeavesRouterAlertToInterception(t *testing.T) {
 	if err := table.Set(Entry{Source: n.source, Group: group.Addr(), Out: 1<<1 | 1<<2}); err != nil {
 		t.Fatal(err)
 	}
-	s := n.hosts[0].open(netio.Config{})
-	a := listen(n.hosts[1].open(netio.Config{Receive: true}), true)
-	conn := n.router.open(netio.Config{Interface: "l0", Receive: true, Forward: true, Alert: true})
+	s := open(t, n.hosts[0], netio.Config{})
+	a := listen(open(t, n.hosts[1], netio.Config{Receive: true}), true)
+	conn := open(t, n.router, netio.Config{Interface: "l0", Receive: true, Forward: true, Alert: true})
 	element := listen(conn, true)
-	n.router.do(func() {
+	n.router.Do(func() {
 		if names, err := Joined(group.Addr()); err != nil || len(names) != 0 {
 			t.Errorf("interception has joined: %v, %v", names, err)
 		}
@@ -276,7 +228,7 @@ func TestKernelLeavesRouterAlertToInterception(t *testing.T) {
 	if err := conn.(interface{ Join() error }).Join(); err != nil {
 		t.Fatal(err)
 	}
-	n.router.do(func() {
+	n.router.Do(func() {
 		if names, err := Joined(group.Addr()); err != nil || !slices.Equal(names, []string{"l0"}) {
 			t.Errorf("joined on %v, %v", names, err)
 		}
@@ -291,18 +243,18 @@ func TestKernelLeavesRouterAlertToInterception(t *testing.T) {
 // Unicast with Router Alert, which interception takes from the kernel, reaches whom it is for, once, and nobody else.
 func TestTransitSendsUnicastOn(t *testing.T) {
 	n := newNet3(t)
-	n.router.open(netio.Config{Interface: "l0", Receive: true, Forward: true, Alert: true})
+	open(t, n.router, netio.Config{Interface: "l0", Receive: true, Forward: true, Alert: true})
 	var transit *Transit
 	var err error
-	n.router.do(func() { transit, err = OpenTransit(protocol) })
+	n.router.Do(func() { transit, err = OpenTransit(protocol) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { transit.Close() })
 	ended := make(chan error, 1)
 	go func() { ended <- transit.Run() }()
-	s := n.hosts[0].open(netio.Config{})
-	to := n.hosts[1].open(netio.Config{})
+	s := open(t, n.hosts[0], netio.Config{})
+	to := open(t, n.hosts[1], netio.Config{})
 	r := listen(to, false)
 	send(t, s, to.Local(), true, "alert")
 	r.expect(t, "whom it is for", "alert")
@@ -325,14 +277,14 @@ func TestSamplerSeesSomeOfMany(t *testing.T) {
 	n := newNet3(t)
 	var s *Sampler
 	var err error
-	n.router.do(func() {
+	n.router.Do(func() {
 		s, err = OpenSampler(n.links[0], protocol, Kind{At: 1, Mask: 0x0f, Value: 4, OneIn: 8})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.open(t) // it has the interface hear the group
-	source := n.hosts[0].open(netio.Config{})
+	source := open(t, n.hosts[0], netio.Config{})
 	const all = 800
 	for range all {
 		send(t, source, group, false, "x\x34")
