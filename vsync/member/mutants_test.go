@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// mutants are mistakes that the simulations must find: in each a line of the engine is another.
+// mutants are mistakes that the simulations, or a test of one rule, must find: in each a line of the engine is another.
 var mutants = []struct{ name, file, old, new string }{
 	{"accepts before it has everything", "ballot.go", "\tif m.missing(v) {\n\t\tm.need()\n\t\treturn\n\t}\n\tm.accepted", "\tm.accepted"},
 	{"forgets what is not stable", "stream.go", "end := min(s.stable, s.delivered)", "end := s.delivered"},
@@ -38,6 +38,11 @@ var mutants = []struct{ name, file, old, new string }{
 	{"lets the dead lie", "recover.go", "\tp.told = m.t\n\tm.say(kindOut", "\tif p.told = m.t; m.t > 0 {\n\t\treturn\n\t}\n\tm.say(kindOut"},
 	{"asks nobody for what it lacks", "recover.go", "\tm.needTries++\n", "\tm.needTries++\n\tm.control = nil\n"},
 	{"stops at the first missing member", "ballot.go", "a == nil && m.failing[r] == 0 {", "a == nil {"},
+	{"lets data keep it from saying the rest", "transmit.go", "\tm.stats.Batches++\n", "\tm.stats.Batches++\n\tm.aliveAt = m.t + m.c.Alive\n"},
+	{"waits for the answer of a liar", "ballot.go", "\t\treturn m.lie(p)\n", "\t\treturn ErrLie\n"},
+	{"believes who has what was never sent", "ballot.go", "a.vec[r] > own.vec[r] {", "a.vec[r] > own.vec[r]|1<<20 {"},
+	{"does not say that the state begins anew", "state.go", "Restart: q.at == 0,", "Restart: q.at == 0 && m.stats.Views == 1,"},
+	{"orders on when it has handed over", "order.go", "\t\tif b.flags&flagPass != 0 {", "\t\tif b.flags&flagPass != 0 && by != m.rank {"},
 	{"drops what came early", "install.go", "\tfuture := m.future\n", "\tfuture := m.future[:0]\n"},
 }
 
@@ -87,7 +92,7 @@ func try(t *testing.T, file, text string) (found bool, said string) {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-timeout", "20m", "-run", "TestPromisesHold|TestNothingIsSaid", ".")
+	c := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-timeout", "20m", "-run", "TestPromisesHold|TestNothingIsSaid|TestBusy|TestLiar", ".")
 	c.Env = append(os.Environ(), "VSYNC_MUTANTS=", "VSYNC_FIRST=1", "VSYNC_SEEDS="+seedsForMutants)
 	out, err := c.CombinedOutput()
 	if strings.Contains(string(out), "[build failed]") {

@@ -20,7 +20,7 @@ func (c *cluster) together(ctx context.Context, l load) ([]figures, error) {
 	var running []*exec.Cmd
 	defer func() {
 		for _, p := range running {
-			end(p)
+			end(p) // harmless when it has ended
 		}
 	}()
 	for i := range l.members {
@@ -35,21 +35,23 @@ func (c *cluster) together(ctx context.Context, l load) ([]figures, error) {
 	if c.started != nil {
 		c.started(running)
 	}
-	late := time.AfterFunc(l.time+60*time.Second, func() {
+	kill := func() {
 		for _, p := range running {
 			_ = p.Process.Kill()
 		}
-	})
+	}
+	late := time.AfterFunc(l.time+60*time.Second, kill)
+	defer context.AfterFunc(ctx, kill)()
 	defer late.Stop()
 	var errs []error
 	for i, p := range running {
 		if err := p.Wait(); err != nil {
 			errs = append(errs, fmt.Errorf("%s, member %d: %w", c.name, i, err))
+			late.Reset(2 * time.Second) // without it the others come to no end, or not to that which was asked for
 		} else if err := json.Unmarshal(outs[i].Bytes(), &all[i]); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	running = nil
 	for i := range all {
 		if len(errs) == 0 && l.order >= 2 && all[i].Order != all[0].Order {
 			errs = append(errs, fmt.Errorf("%s: members 0 and %d received different orders", c.name, i))
