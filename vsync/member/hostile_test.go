@@ -128,6 +128,31 @@ func TestLiarIsExcluded(t *testing.T) {
 	}
 }
 
+// So is one whose batch says so; the batch is not taken.
+func TestLyingBatchIsRefused(t *testing.T) {
+	net := calm(t, 4, Config{Order: Total})
+	liar, m := net.procs[3], net.procs[0].m
+	liar.send()
+	p := liar.m.PollTransmit(liar.now())
+	for kind(p[3]) != kindData {
+		p = liar.m.PollTransmit(liar.now())
+	}
+	p = append([]byte(nil), p...)
+	vec := p[bodyAt+int(binary.BigEndian.Uint32(p[64:])):]
+	binary.BigEndian.PutUint32(vec, 7) // of the first member, which has sent nothing
+	if err := m.HandlePacket(net.procs[0].now(), liar.m.ID(), p); !errors.Is(err, ErrLie) {
+		t.Errorf("error %v, want that it is a lie", err)
+	}
+	if n := m.streams[3].received; n != 0 {
+		t.Errorf("%d batches of it were taken", n)
+	}
+	net.procs[0].act()
+	net.run(net.now + time.Second)
+	if net.procs[1].members != 3 || !liar.ended {
+		t.Errorf("%d members, the liar out: %v", net.procs[1].members, liar.ended)
+	}
+}
+
 // A member whose answer in phase one cannot be true is out, and the change goes on without it: what it says to have, nobody could bring.
 func TestLiarInPhaseOneIsExcluded(t *testing.T) {
 	const vec = headerLen + 16 + 8 + 8 + 1 + 1 // in an answer, behind two sets of bits
