@@ -11,11 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopgm/gopgm/internal/netns"
 	"github.com/gopgm/gopgm/pgm"
 )
 
-// What all labs have in common: the device of each host is eth0, and nobody else is on their net.
+// What all labs have in common. Nobody else is on their net.
 const (
+	device  = "e0" // of each host
 	port    = 7500
 	groupV4 = "239.192.77.71"
 	groupV6 = "ff08::7751"
@@ -87,14 +89,14 @@ func (x lab) run(dir string, t *tools) (o *outcome, err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	began := time.Now()
-	net, err := newNetwork(ctx, 1+x.sources, x.loss)
-	defer net.close()
+	net, hosts, err := newNetwork(ctx, 1+x.sources, x.loss)
+	defer net.Close()
 	if err != nil {
 		return nil, err
 	}
 	o = &outcome{}
 	var captures []*capture
-	for i, h := range net.hosts {
+	for i, h := range hosts {
 		c, err := startCapture(ctx, h, captureName(dir, i), x.raw)
 		if err != nil {
 			return nil, err
@@ -114,7 +116,7 @@ func (x lab) run(dir string, t *tools) (o *outcome, err error) {
 		}
 	}()
 	receive := func() (*party, error) {
-		p, err := x.startReceiver(ctx, net.hosts[0], t)
+		p, err := x.startReceiver(ctx, hosts[0], t)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +133,7 @@ func (x lab) run(dir string, t *tools) (o *outcome, err error) {
 		}
 	}
 	for i := range x.sources {
-		p, err := x.startSource(ctx, net.hosts[1+i], t, uint32(i))
+		p, err := x.startSource(ctx, hosts[1+i], t, uint32(i))
 		if err != nil {
 			return nil, err
 		}
@@ -230,41 +232,41 @@ func each(parties []*party, f func(*party) error) error {
 	return nil
 }
 
-func (x lab) startReceiver(ctx context.Context, h *namespace, t *tools) (*party, error) {
+func (x lab) startReceiver(ctx context.Context, h *netns.Host, t *tools) (*party, error) {
 	if x.peerIs == "receiver" {
 		return startSpeaker(ctx, h, x.peer+" receiver", nil, x.peerCommand(t, 0, 0)...)
 	}
 	switch x.ours {
 	case "lines", "stdout":
 		return startReader(ctx, h, "pgmrecv", x.plan, x.ours == "lines",
-			t.program("pgmrecv"), "--endpoint", x.endpoint("eth0"), "--"+x.ours, "--progress", "none")
+			t.program("pgmrecv"), "--endpoint", x.endpoint(device), "--"+x.ours, "--progress", "none")
 	case "zeromq":
-		return startReader(ctx, h, "the ZeroMQ example", x.plan, true, t.program("zeromq"), "sub", x.endpoint("eth0"))
+		return startReader(ctx, h, "the ZeroMQ example", x.plan, true, t.program("zeromq"), "sub", x.endpoint(device))
 	}
 	return x.startRole(ctx, h, "our receiver", role{})
 }
 
-func (x lab) startSource(ctx context.Context, h *namespace, t *tools, source uint32) (*party, error) {
+func (x lab) startSource(ctx context.Context, h *netns.Host, t *tools, source uint32) (*party, error) {
 	if x.peerIs == "source" {
 		return startSpeaker(ctx, h, fmt.Sprintf("%s source %d", x.peer, source), nil, x.peerCommand(t, 1+int(source), source)...)
 	}
 	switch x.ours {
 	case "lines":
-		return startWriter(ctx, h, "pgmsend", x.plan, source, t.program("pgmsend"), "--endpoint", x.endpoint("eth0"),
+		return startWriter(ctx, h, "pgmsend", x.plan, source, t.program("pgmsend"), "--endpoint", x.endpoint(device),
 			"--rate", strconv.Itoa(x.rate), "--linger", "200ms", "--lines", "--progress", "none", "-")
 	case "zeromq":
-		return startWriter(ctx, h, "the ZeroMQ example", x.plan, source, t.program("zeromq"), "--rate", strconv.Itoa(x.rate), "pub", x.endpoint("eth0"))
+		return startWriter(ctx, h, "the ZeroMQ example", x.plan, source, t.program("zeromq"), "--rate", strconv.Itoa(x.rate), "pub", x.endpoint(device))
 	}
 	return x.startRole(ctx, h, fmt.Sprintf("our source %d", source), role{Send: true, Source: source})
 }
 
 // startRole starts this test's own program.
-func (x lab) startRole(ctx context.Context, h *namespace, name string, r role) (*party, error) {
+func (x lab) startRole(ctx context.Context, h *netns.Host, name string, r role) (*party, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	r.plan, r.Endpoint, r.Socket, r.Rate, r.PGMCC = x.plan, x.endpoint("eth0"), x.ours, x.rate, x.pgmcc
+	r.plan, r.Endpoint, r.Socket, r.Rate, r.PGMCC = x.plan, x.endpoint(device), x.ours, x.rate, x.pgmcc
 	text, err := json.Marshal(r)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gopgm/gopgm/internal/netns"
 )
 
 // party is a program that takes part in a lab. All speak the language of messages.h: a peer and the roles of this test's own
@@ -33,9 +35,9 @@ type party struct {
 }
 
 // start starts a program on a host. How it is listened to is the caller's affair: out is its standard output.
-func start(ctx context.Context, h *namespace, name string, env []string, argv []string) (p *party, out io.Reader, err error) {
+func start(ctx context.Context, h *netns.Host, name string, env []string, argv []string) (p *party, out io.Reader, err error) {
 	p = &party{name: name, events: make(chan string, 64), done: make(chan struct{})}
-	p.cmd = h.command(ctx, argv...)
+	p.cmd = exec.CommandContext(ctx, argv[0], argv[1:]...)
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.WaitDelay = time.Second // for output that nobody reads any more
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
@@ -43,7 +45,7 @@ func start(ctx context.Context, h *namespace, name string, env []string, argv []
 	}
 	r, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, p
-	if err := p.cmd.Start(); err != nil {
+	if err := h.Start(p.cmd); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	go func() {
@@ -71,7 +73,7 @@ func (p *party) lastWords() string {
 }
 
 // startSpeaker starts a program that speaks the language.
-func startSpeaker(ctx context.Context, h *namespace, name string, env []string, argv ...string) (*party, error) {
+func startSpeaker(ctx context.Context, h *netns.Host, name string, env []string, argv ...string) (*party, error) {
 	p, out, err := start(ctx, h, name, env, argv)
 	if err != nil {
 		return nil, err
@@ -94,7 +96,7 @@ func startSpeaker(ctx context.Context, h *namespace, name string, env []string, 
 }
 
 // startWriter starts a program that sends each line of its standard input as a message.
-func startWriter(ctx context.Context, h *namespace, name string, m plan, source uint32, argv ...string) (*party, error) {
+func startWriter(ctx context.Context, h *netns.Host, name string, m plan, source uint32, argv ...string) (*party, error) {
 	p, out, err := start(ctx, h, name, nil, argv)
 	if err != nil {
 		return nil, err
@@ -132,7 +134,7 @@ func startWriter(ctx context.Context, h *namespace, name string, m plan, source 
 const joinTime = 100 * time.Millisecond
 
 // startReader starts a program that writes what it receives to its standard output: messages as lines, or one stream of octets.
-func startReader(ctx context.Context, h *namespace, name string, m plan, lines bool, argv ...string) (*party, error) {
+func startReader(ctx context.Context, h *netns.Host, name string, m plan, lines bool, argv ...string) (*party, error) {
 	p, out, err := start(ctx, h, name, nil, argv)
 	if err != nil {
 		return nil, err
@@ -186,7 +188,7 @@ func startReader(ctx context.Context, h *namespace, name string, m plan, lines b
 	return p, nil
 }
 
-// waitJoined waits until a program in the namespace of the party is a member of the group.
+// waitJoined waits until a program on the host of the party is a member of the group.
 func (p *party) waitJoined(ctx context.Context, group netip.Addr) bool {
 	file := fmt.Sprintf("/proc/%d/net/igmp", p.cmd.Process.Pid)
 	a := group.AsSlice()

@@ -2,12 +2,13 @@ package interop
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gopgm/gopgm/internal/netns"
 )
 
 // tools are the programs that labs run, as far as they can be had here; a reason is empty if they can.
@@ -27,19 +28,7 @@ func need(t *testing.T) *tools {
 	if testing.Short() {
 		t.Skip("labs take some seconds")
 	}
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to make network namespaces")
-	}
-	for _, tool := range []string{"ip", "nft", "ethtool", "nsenter", "tcpdump", "cc", "pkg-config"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip("needs ", tool)
-		}
-	}
-	probe, err := newNamespace()
-	if err != nil {
-		t.Skip("cannot make a network namespace: ", err)
-	}
-	probe.close()
+	netns.Test(t, "nft", "ethtool", "tcpdump", "cc", "pkg-config").Host()
 	tools := &tools{dir: t.TempDir()}
 	var group sync.WaitGroup
 	group.Go(func() { tools.openpgm, tools.noOpenPGM = compile(tools.dir, "openpgm", "openpgm-5.3") })
