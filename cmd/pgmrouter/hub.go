@@ -160,9 +160,8 @@ func (s *site) leg(group netip.AddrPort, own netip.Addr, ttl int) *leg {
 	return l
 }
 
-// run has the legs work until ctx is done or the socket fails, which ends the reading of all legs.
+// run has the legs work until they are closed or the socket fails, which ends the reading of all legs; no hello is sent after ctx is done.
 func (h *hub) run(ctx context.Context) {
-	context.AfterFunc(ctx, h.close)
 	go h.write()
 	go h.greetings(ctx)
 	go func() {

@@ -22,6 +22,9 @@ const (
 	claimAge  = 2 * time.Minute
 )
 
+// looks is how many claims are looked at in a second: each takes some system calls. Who forges sources by the thousand has the rest not believed.
+const looks = 200
+
 // asLeg returns the link's leg, nil if it is an interface.
 func (l *link) asLeg() *leg {
 	x, _ := l.conn.(*leg)
@@ -76,11 +79,17 @@ func (r *router) listenBeyond(now time.Time) {
 
 // claim notes that a leg brings what a source sends. Sources may be anywhere, and what is known of their networks here may be a default
 // route. The other side has made sure that it comes from where the source is, so it is believed, unless the source's network is at an interface of ours
-// or the routing table has for it another way than to that side.
+// or the routing table has a way to it by one, that is neither the way to that side nor the one to everywhere.
 func (r *router) claim(now time.Time, source netip.Addr, i int) {
 	source = source.Unmap().WithZone("")
 	c, ok := r.claims[source]
 	if ok && (c.link == i && now.Sub(c.at) < wayAge || c.link != i && c.good && now.Sub(c.at) < claimRest) {
+		return
+	}
+	if now.Sub(r.looked) >= time.Second {
+		r.looked, r.looks = now, 0
+	}
+	if r.looks++; r.looks > looks {
 		return
 	}
 	if !ok && len(r.claims) >= ways {
@@ -98,13 +107,21 @@ func (r *router) credible(source netip.Addr, x *leg) bool {
 				return false
 			}
 			if known && a.Addr() == by {
-				// Our own interface leads there; perhaps because it leads to everywhere.
-				to, ok := sendsFrom(x.site.addr.Addr())
-				return ok && (to == by || to.Is4() != by.Is4())
+				peer, _ := sendsFrom(x.site.addr.Addr())
+				everywhere, _ := sendsFrom(nowhere(source))
+				return by == peer || by == everywhere
 			}
 		}
 	}
 	return true
+}
+
+// nowhere returns an address that nobody has (RFC 5737, RFC 3849), of the family of a: the way to it is a default route.
+func nowhere(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
+	}
+	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 1})
 }
 
 // sendsFrom returns the address that the kernel would send to a host from.

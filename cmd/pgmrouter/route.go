@@ -41,6 +41,8 @@ type router struct {
 	engine   *element.Element
 	way      map[netip.Addr]way
 	claims   map[netip.Addr]claim
+	looked   time.Time // since when looks counts the claims that were looked at
+	looks    int
 	hub      *hub // of the legs; nil: there are none
 	proxy    proxy
 	asked    chan chan *status
