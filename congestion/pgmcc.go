@@ -18,8 +18,8 @@ type PGMCCConfig struct {
 	Ceiling   int           // the rate that is never exceeded, in octets a second; 0: none
 	Threshold float64       // SSTHRESH in packets; default 4 [CC-2.2-03]
 	C         float64       // hysteresis of a change of acker, in (0, 1); default 0.75 [CC-2.3-01]
-	Initial   time.Duration // the timeout before a round trip is known; default 3 s [CC-2.7-01]
-	Least     time.Duration // the least timeout; default 200 ms
+	Initial   time.Duration // the timeout before a round trip is known, and the longest; default 3 s [CC-2.7-01]
+	Least     time.Duration // the least timeout, unless Initial is less; default 200 ms
 	Rand      *rand.Rand    // draws the first timestamp; nil: it is 0
 }
 
@@ -60,6 +60,7 @@ type PGMCC struct {
 	srtt, rttvar time.Duration
 	retry        int
 	timeout      time.Time
+	wait         time.Duration // what it was when it was armed
 
 	shownACKs int     // of this acker
 	shown     float64 // the loss rate that its ACKs show
@@ -127,6 +128,7 @@ func (p *PGMCC) Sent(now time.Time, t packet.Type, first packet.SQN, packets, _ 
 	if t != packet.TypeODATA || packets <= 0 {
 		return
 	}
+	p.keep(now)
 	if !p.flight {
 		p.flight = true
 		p.arm(now)
@@ -166,6 +168,7 @@ func modelM(rtt time.Duration, p float64) float64 {
 
 // Feedback takes an ACK or NAK.
 func (p *PGMCC) Feedback(now time.Time, f *Feedback) {
+	p.keep(now)
 	if !f.HasEcho || !f.Echo.Receiver.IsValid() || f.Echo.Receiver.IsUnspecified() || !p.begun {
 		return
 	}
@@ -228,7 +231,9 @@ func (p *PGMCC) appoint(who netip.Addr, m float64) {
 // elect has data name nobody, so that receivers offer themselves [CC-2.3.1-01].
 func (p *PGMCC) elect() { p.appoint(netip.Addr{}, 0) }
 
+// measure takes a round trip of the acker, of which no more counts than is waited for: the rate would be next to nothing otherwise.
 func (p *PGMCC) measure(rtt time.Duration) {
+	rtt = min(rtt, p.c.Initial)
 	if p.srtt == 0 {
 		p.srtt, p.rttvar = rtt, rtt/2
 		return
@@ -316,13 +321,26 @@ func (p *PGMCC) lies(loss float64) bool {
 	return p.shownACKs >= lyingAfter && p.reported > 2*p.shown+lying
 }
 
-// arm schedules the timeout [CC-2.7-01].
+// arm schedules the timeout [CC-2.7-01]. While nobody is the acker the last one doubles. It is never longer than before a round trip is known,
+// as OpenPGM's always is: whoever pretends to be far away would stop the source for that long.
 func (p *PGMCC) arm(now time.Time) {
-	d := p.c.Initial
-	if p.srtt > 0 {
-		d = max(p.srtt+4*p.rttvar, p.c.Least)
+	switch {
+	case p.srtt > 0:
+		p.wait = min(max(p.srtt+4*p.rttvar, p.c.Least), p.c.Initial)
+	case p.wait > 0:
+		p.wait = min(2*p.wait, p.c.Initial)
+	default:
+		p.wait = p.c.Initial
 	}
-	p.timeout = now.Add(d)
+	p.timeout = now.Add(p.wait)
+}
+
+// keep has the timeout come though the clock was set back: the ACKs of what is on its way have timestamps of the future then, and do not
+// count, so that nothing else would have the source go on.
+func (p *PGMCC) keep(now time.Time) {
+	if latest := now.Add(p.wait); p.timeout.After(latest) {
+		p.timeout = latest
+	}
 }
 
 // HandleTimeout lets one packet go when no ACK came in time, and the second time in a row has a new acker elected [CC-2.7-02].
@@ -332,10 +350,16 @@ func (p *PGMCC) HandleTimeout(now time.Time) {
 	}
 	p.w, p.t, p.hold = 1, 1, false
 	p.history = math.MaxUint64
-	if p.retry < retryMax {
+	switch {
+	case p.retry < retryMax:
 		p.retry++
-	} else {
+	case p.acker.IsValid():
 		p.elect()
+	default: // a liar is better than nobody; and an ACK that was forged in the name of one that is none may have made it look so
+		p.table.each(func(e *entry) bool {
+			e.barred = time.Time{}
+			return true
+		})
 	}
 	p.arm(now)
 }
