@@ -42,7 +42,7 @@ func (r *Repairer) handleNAK(now time.Time, a Arrival, s *repaired, h *packet.He
 	switch _, err := n.Parse(h, body); {
 	case err != nil:
 		return err
-	case h.Options&packet.FlagParity != 0:
+	case h.Options&packet.FlagParity != 0 && s.parity.k == 0:
 		return &packet.Error{Type: h.Type, Field: "OPT_PARITY", Offset: 5, Err: packet.ErrReserved}
 	case n.Source != s.source || n.Group != r.group:
 		return refuse(h, ErrForeign)
@@ -51,6 +51,9 @@ func (r *Repairer) handleNAK(now time.Time, a Arrival, s *repaired, h *packet.He
 	}
 	parent := nla(a.From.Addr()) == s.parent() // [9.5.2.3-01]
 	r.stats.NAKs++
+	if h.Options&packet.FlagParity != 0 {
+		return r.handleParityNAK(now, s, parent, n)
+	}
 	here, lacking, octets := r.due[:0], r.lacking[:0], 0
 	for q := range n.All() {
 		switch e := s.cache.get(q); {
@@ -74,7 +77,7 @@ func (r *Repairer) handleNAK(now time.Time, a Arrival, s *repaired, h *packet.He
 		r.stats.Lacking += uint64(len(lacking))
 		// "If it cannot provide the RDATA it forwards the NAK to the upstream PGM neighbor as usual"; off the tree, that is the parent
 		// whose NAK it is, and who knows by it that there is nothing to be had here [9.5.2.2-07].
-		r.request(s, packet.TypeNAK, lacking)
+		r.request(s, packet.TypeNAK, 0, lacking)
 		for _, q := range lacking {
 			s.recovery.Heard(now, q)
 		}
@@ -82,7 +85,7 @@ func (r *Repairer) handleNAK(now time.Time, a Arrival, s *repaired, h *packet.He
 	if len(here) == 0 {
 		return nil
 	}
-	r.request(s, packet.TypeNNAK, here)
+	r.request(s, packet.TypeNNAK, 0, here)
 	r.stats.NNAKs++
 	for _, q := range here {
 		e := s.cache.get(q)
@@ -101,10 +104,12 @@ func (r *Repairer) handleNAK(now time.Time, a Arrival, s *repaired, h *packet.He
 
 func (r *Repairer) since(now time.Time) int64 { return max(int64(now.Sub(r.began)), 1) }
 
-// request sends a NAK or NNAK for the packets to the parent.
-func (r *Repairer) request(s *repaired, t packet.Type, sqns []packet.SQN) {
+// request sends a NAK or NNAK for the packets to the parent, or for the parity, if flags say so.
+func (r *Repairer) request(s *repaired, t packet.Type, flags packet.Flags, sqns []packet.SQN) {
 	n := nak.Packet{SQN: sqns[0], List: sqns[1:], Source: s.source, Group: r.group}
-	r.toHost(s.parent(), nak.Append(r.scratch[:0], packet.Upstream(t, s.tsi, s.dest), &n))
+	h := packet.Upstream(t, s.tsi, s.dest)
+	h.Options |= flags
+	r.toHost(s.parent(), nak.Append(r.scratch[:0], h, &n))
 }
 
 // ask sends the NAKs for what we miss ourselves.
@@ -114,7 +119,7 @@ func (r *Repairer) ask(now time.Time, s *repaired) {
 		if len(due) == 0 {
 			return
 		}
-		r.request(s, packet.TypeNAK, due)
+		r.request(s, packet.TypeNAK, 0, due)
 		r.stats.Asked += uint64(len(due))
 	}
 }
@@ -128,7 +133,7 @@ func (r *Repairer) handleNCF(now time.Time, a Arrival, s *repaired, h *packet.He
 	switch {
 	case err != nil:
 		return err
-	case h.Options&packet.FlagParity != 0:
+	case h.Options&packet.FlagParity != 0 && s.parity.k == 0:
 		return nil
 	}
 	if o, ok := packet.FindOption(opts, packet.OptNbrUnreach); ok {
@@ -140,6 +145,11 @@ func (r *Repairer) handleNCF(now time.Time, a Arrival, s *repaired, h *packet.He
 	}
 	all := true // what we hold; an NCF that completes a NAK of ours is for what we do not
 	for q := range n.All() {
+		if h.Options&packet.FlagParity != 0 {
+			tg, _ := s.parity.k.Requested(q)
+			all = all && s.whole(tg)
+			continue
+		}
 		if _, ok := s.recovery.State(q); ok {
 			s.recovery.Confirmed(now, q)
 		}
@@ -149,7 +159,7 @@ func (r *Repairer) handleNCF(now time.Time, a Arrival, s *repaired, h *packet.He
 		return nil
 	}
 	s.offered, s.upstream = now, true
-	if r.toGroup(s, poll.AppendRedirection(r.scratch[:0], s.tsi, s.dest, poll.Reply{}, r.addr, false)) {
+	if r.toGroup(s, poll.AppendRedirection(r.scratch[:0], s.tsi, s.dest, poll.Reply{}, r.addr, s.parity.k > 0)) {
 		r.stats.Offers++
 	}
 	return nil
@@ -166,7 +176,7 @@ func (r *Repairer) answer(now time.Time, s *repaired) {
 			continue
 		}
 		s.offTree = true
-		if r.toHost(nla(to), poll.AppendRedirection(r.scratch[:0], s.tsi, s.dest, reply, r.addr, false)) {
+		if r.toHost(nla(to), poll.AppendRedirection(r.scratch[:0], s.tsi, s.dest, reply, r.addr, s.parity.k > 0)) {
 			r.stats.Offers++
 		}
 	}

@@ -32,7 +32,7 @@ type RepairerConfig struct {
 // Repairer is the engine of a designated local repairer [9.5]: a host that receives the sessions of a group, keeps what it can of them,
 // offers itself to the elements next to it, and repairs for them and for receivers. It is upstream of some and off the tree of
 // others, which it tells apart by whether a NAK is its parent's [9.5.2.3-01]. Packets go in and out as at an Element, of one
-// interface. It repairs no parity, and does not say so. It is not safe for concurrent use.
+// interface. Where the source has parity on demand, it repairs by parity too, and says so. It is not safe for concurrent use.
 type Repairer struct {
 	c        RepairerConfig
 	group    netip.Addr
@@ -49,8 +49,10 @@ type Repairer struct {
 	list    [nak.MaxList]packet.SQN
 	due     [1 + nak.MaxList]packet.SQN
 	lacking [nak.MaxList + 1]packet.SQN
-	scratch [maxPacket]byte
-	stats   RepairerStats
+
+	confirmed [nak.MaxList + 1]packet.SQN
+	scratch   [maxPacket]byte
+	stats     RepairerStats
 }
 
 // repaired is one session.
@@ -65,6 +67,7 @@ type repaired struct {
 	cache    cache
 	cursor   packet.SQN // what is missing before it is in recovery
 	recovery *nak.Recovery
+	parity   parity
 	offered  time.Time // when it was last, to the group
 	upstream bool      // it acts as upstream repairer [9.5.2.1-03]
 	offTree  bool      // and as off-tree repairer [9.5.2.2-03]
@@ -74,16 +77,20 @@ type repaired struct {
 type RepairerStats struct {
 	Received uint64 // data packets that were taken
 	NAKs     uint64 // that asked it for repairs
-	Repairs  uint64 // RDATA sent
-	Held     uint64 // packets that were asked for again at once
-	Lacking  uint64 // packets that it was asked for and did not have
-	Limited  uint64 // packets that the rate did not allow
-	Asked    uint64 // packets that it asked for itself
-	NNAKs    uint64
-	Offers   uint64 // redirecting POLRs
-	Refused  uint64 // packets that were refused
-	Octets   int    // that the caches hold now
-	Active   int    // sessions now
+	Repairs  uint64 // RDATA sent, but for parity
+
+	ParityNAKs    uint64 // of the NAKs
+	ParityRepairs uint64 // parity packets sent
+
+	Held    uint64 // packets that were asked for again at once
+	Lacking uint64 // packets that it was asked for and did not have
+	Limited uint64 // packets that the rate did not allow
+	Asked   uint64 // packets that it asked for itself
+	NNAKs   uint64
+	Offers  uint64 // redirecting POLRs
+	Refused uint64 // packets that were refused
+	Octets  int    // that the caches hold now
+	Active  int    // sessions now
 }
 
 // NewRepairer returns a Repairer that has heard nothing yet.
@@ -208,6 +215,7 @@ func (r *Repairer) handleSPM(now time.Time, a Arrival, s *repaired, h *packet.He
 	}
 	s.heard, s.dest = now, h.DestPort
 	s.silence.Regular()
+	s.parameters(opts, &m)
 	if s.cache.slots != nil && !m.NoWindow() && m.Lead.Sub(s.cache.next) < len(s.cache.slots) {
 		s.advance(m.Trail)
 		r.upTo(now, s, m.Lead+1)
@@ -215,7 +223,7 @@ func (r *Repairer) handleSPM(now time.Time, a Arrival, s *repaired, h *packet.He
 	return nil
 }
 
-// handleData keeps what came, and finds what did not [9.5-02]. Parity is not kept: it repairs nothing here.
+// handleData keeps what came, and finds what did not [9.5-02]. Parity is not kept: it is made anew when it is asked for.
 func (r *Repairer) handleData(now time.Time, s *repaired, h *packet.Header, body, p []byte) error {
 	var d packet.Data
 	if err := d.Parse(h, body); err != nil {
@@ -234,6 +242,8 @@ func (r *Repairer) handleData(now time.Time, s *repaired, h *packet.Header, body
 		s.cache.put(d.SQN, p)
 		s.recovery.Received(now, d.SQN)
 		r.stats.Received++
+		s.parity.longest = max(s.parity.longest, len(d.TSDU))
+		s.ended(d.SQN, d.Options)
 	}
 	s.advance(d.Trail)
 	r.upTo(now, s, s.cache.next)
@@ -257,7 +267,7 @@ func (r *Repairer) upTo(now time.Time, s *repaired, next packet.SQN) {
 	if s.cursor.Before(s.cache.trail) {
 		s.cursor = s.cache.trail
 	}
-	for s.cursor.Before(s.cache.next) && (s.cache.get(s.cursor) != nil || s.recovery.Lost(now, s.cursor)) {
+	for s.cursor.Before(s.cache.next) && (s.cache.get(s.cursor) != nil || s.parity.absent(s.cursor) || s.recovery.Lost(now, s.cursor)) {
 		s.cursor++
 	}
 }
