@@ -126,7 +126,7 @@ const (
 	// startGain is how much faster than what arrives the start sends.
 	startGain = 2
 	// returnAfter and exploreAfter are how many calm rounds it takes until the window grows faster than by its law: back to where it was, and
-	// beyond.
+	// beyond. Beyond it does not before its law has taken it back: others who share the network are on their way back, too.
 	returnAfter, exploreAfter = 4, 16
 )
 

@@ -212,7 +212,7 @@ func (a *Auto) grow(e *entry, dt time.Duration) {
 	case a.calm >= returnAfter && a.window.w < nearPeak*a.window.peak:
 		// There is room, and the window was larger: go back to near where it was.
 		a.window.lift(min(a.window.w+(nearPeak*a.window.peak-a.window.w)*min(rounds/2, 1), nearPeak*a.window.peak))
-	case a.calm >= exploreAfter:
+	case a.calm >= exploreAfter && a.window.age >= a.window.k:
 		a.window.lift(a.window.w * (1 + min(float64(a.calm-exploreAfter+1)/64, mostGrowth)*min(rounds, 1)))
 	}
 }
