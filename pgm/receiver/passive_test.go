@@ -1,11 +1,14 @@
 package receiver
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/congestion"
 	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/pgm/poll"
 	"github.com/gopgm/gopgm/spm"
 )
 
@@ -87,5 +90,50 @@ func TestPassiveReceiverGivesUpBeforeTheEnd(t *testing.T) {
 	want := "deliver 1 \"x\"\nlost 2..2\ndeliver 3 \"x\"\nend: source fell silent\n"
 	if got := st.out.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// A session whose source hears nobody sends nothing, whatever it is asked and whatever is missing: from the beginning, or from when it has learned
+// of it, with all that waited to be sent.
+func TestSilentSessionAnswersNothing(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		passive bool
+		silent  bool
+	}{{"passive", true, false}, {"silent later", false, true}, {"neither", false, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			st := newParityStage(t, Config{Passive: c.passive, Self: testSelf, Overhead: 28})
+			spms := packet.SQN(0)
+			ask := func() {
+				for _, acker := range []netip.Addr{testSelf, netip.IPv4Unspecified()} {
+					spms++
+					st.handle(spmPacket(spm.Packet{SQN: spms, Lead: 7, Path: testPath}, func(b []byte) []byte {
+						b = congestion.AppendRequest(onDemand.AppendTo(b), congestion.ReceiverWorstPath)
+						b = congestion.Data{Timestamp: uint32(spms), Acker: acker}.AppendTo(b)
+						return congestion.Probe{Timestamp: uint32(spms) * 1000, Threshold: 1}.AppendTo(b)
+					}))
+				}
+				st.handle(pollPacket(poll.Packet{SQN: spms, Path: testPath, BackOff: time.Millisecond}, nil))
+				st.data(spms*8, spms*8+1, spms*8+5, spms*8+8)
+				st.r.Session(testTSI).Report([]byte("report"))
+			}
+			if c.silent { // all is due, and nothing has left
+				for range 2 {
+					ask()
+				}
+				s := st.r.Session(testTSI)
+				s.Report([]byte("another"))
+				s.reporter.Stamp(st.now, congestion.Data{Acker: testSelf})
+				s.Silent()
+				st.out.Reset()
+			}
+			for range 3 {
+				ask()
+				st.advance(5 * time.Second)
+			}
+			if got := strings.Count(st.out.String(), "send "); got > 0 != (c.name == "neither") {
+				t.Errorf("%d packets were sent:\n%s", got, st.out.String())
+			}
+		})
 	}
 }

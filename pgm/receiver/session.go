@@ -123,8 +123,8 @@ func (s *Session) Stats() SessionStats {
 // Unordered makes the session deliver packets as they come [6.1-09]. To be called in Accept.
 func (s *Session) Unordered() { s.unordered = true }
 
-// Silent makes the session send nothing, as Config.Passive does for all: its source hears nobody.
-func (s *Session) Silent() { s.silent = true }
+// Silent makes the session send nothing from now on, as Config.Passive does for all: its source hears nobody. What waits to be sent is dropped.
+func (s *Session) Silent() { s.silent, s.reports, s.reporter = true, nil, nil }
 
 // Have says that the packets first..last need not be received, because the Sink has what is in them.
 func (s *Session) Have(first, last packet.SQN) {
