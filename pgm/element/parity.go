@@ -153,9 +153,6 @@ func (r *Repairer) owed(now time.Time, s *repaired, tg packet.SQN, count int) in
 	size := p.size(tg)
 	owed := p.k.Owed(count, size)
 	if m := &p.made[p.slot(tg)]; m.at != 0 && m.tg == tg && r.since(now)-m.at < int64(r.c.Hold) {
-		if count <= m.count {
-			return 0
-		}
 		owed -= p.k.Owed(m.count, size)
 	}
 	return max(owed, 0)
