@@ -56,9 +56,7 @@ func newHosts(t *testing.T, hosts ...string) *lab {
 			_ = exec.Command("ip", "netns", "del", l.prefix+h).Run()
 		}
 	})
-	if out, err := exec.Command("go", "build", "-o", l.bin, "../pgmrouter", "../pgmsend", "../pgmrecv").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %s", out)
-	}
+	linkPrograms(t, l.bin)
 	for _, h := range hosts[1:] {
 		l.must("ip", "netns", "add", l.prefix+h)
 	}

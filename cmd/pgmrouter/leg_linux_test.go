@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ var siteHosts = []string{"s", "a", "w", "b", "sw", "x", "r1", "r2", "r3"}
 
 func newSites(t *testing.T) *sites {
 	t.Helper()
-	l := &sites{newBareLab(t, "pgml", siteHosts...), make(map[string]*program)}
+	l := &sites{newHosts(t, siteHosts...), make(map[string]*program)}
 	l.link("s", "u0", "10.71.1.2/24", "a", "lan", "10.71.1.1/24")
 	l.link("a", "wan", "10.71.2.1/24", "w", "toa", "10.71.2.2/24")
 	l.link("b", "wan", "10.71.3.1/24", "w", "tob", "10.71.3.2/24")
@@ -118,7 +119,7 @@ func (l *sites) count(host, device string, rules map[string]string) {
 func onLeg(typ string) string { return "udp dport 7501 @th,80,8 0x12 @th,288,8 " + typ }
 
 // transfer sends a file from s to the three receivers, which all must have it whole. during is called when it has begun.
-func (l *sites) transfer(t *testing.T, size int, rate string, during func()) {
+func (l *sites) transfer(t *testing.T, size int, rate string, during func(), flags ...string) {
 	t.Helper()
 	dir := t.TempDir()
 	data := make([]byte, size)
@@ -139,8 +140,11 @@ func (l *sites) transfer(t *testing.T, size int, rate string, during func()) {
 	l.await(t, "a knows that somebody listens beyond", func() bool { return l.leg("a").Hops == 1 })
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	send := exec.CommandContext(ctx, "ip", "netns", "exec", l.prefix+"s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"),
-		"--rate", rate, "--expect", "3", "--progress", "none", file)
+	if flags == nil {
+		flags = []string{"--expect", "3"}
+	}
+	args := slices.Concat([]string{"netns", "exec", l.prefix + "s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--progress", "none"}, flags, []string{file})
+	send := exec.CommandContext(ctx, "ip", args...)
 	var out bytes.Buffer
 	send.Stderr = &out
 	if err := send.Start(); err != nil {
@@ -180,7 +184,9 @@ func TestSites(t *testing.T) {
 			t.Errorf("%+v", x)
 		}
 	})
-	t.Run("losses on both ways, and a stranger", func(t *testing.T) {
+	t.Run("losses on both ways, a narrow link between, and a stranger", func(t *testing.T) {
+		l.in("a", "ip", "link", "set", "wan", "mtu", "1300")
+		l.in("w", "ip", "link", "set", "toa", "mtu", "1300")
 		l.count("a", "wan", map[string]string{"lost": "ip saddr 10.71.3.1 udp dport 7501 numgen random mod 100 < 2 drop"})
 		l.count("b", "wan", map[string]string{"lost": "ip saddr 10.71.2.1 udp dport 7501 numgen random mod 100 < 2 drop"})
 		l.transfer(t, 2_000_000, "20M", func() {
@@ -188,6 +194,9 @@ func TestSites(t *testing.T) {
 		})
 		if s := l.show("b"); s == nil || s.Legs.Forged != 50 || s.Links[1].Leg.Malformed != 0 {
 			t.Errorf("of a stranger: %+v", s)
+		}
+		if n := strings.TrimSpace(l.in("a", "awk", "/^Ip: [0-9]/ { print $18 }", "/proc/net/snmp")); len(n) < 4 {
+			t.Errorf("%s packets crossed in fragments", n)
 		}
 	})
 	t.Run("a router that is killed and started again", func(t *testing.T) {
@@ -200,6 +209,15 @@ func TestSites(t *testing.T) {
 				_ = l.routers[host].Wait()
 				l.router(host, peer)
 			})
+		}
+	})
+	t.Run("addresses without a route from site to site", func(t *testing.T) {
+		l.in("w", "ip", "route", "del", "10.71.1.0/24")
+		l.in("w", "ip", "route", "del", "10.71.4.0/24")
+		l.count("b", "wan", map[string]string{"lost": onLeg("0x04") + " numgen inc mod 50 == 25 drop"})
+		l.transfer(t, 300_000, "20M", nil, "--cc", "fixed", "--linger", "1s")
+		if l.counter("b", "wan", "lost") == 0 {
+			t.Error("nothing was lost")
 		}
 	})
 	t.Run("silence", func(t *testing.T) {

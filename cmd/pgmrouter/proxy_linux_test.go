@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -19,7 +18,10 @@ import (
 // RFC 4605 §4.1: what is wanted downstream is reported upstream, to a switch that snoops and asks: it forwards the group, by source where that is
 // wanted, for as long as somebody downstream listens, and not before or after.
 func TestProxyInNamespaces(t *testing.T) {
-	l := newBareLab(t, "pgmx", "s", "sw", "e", "r")
+	if _, err := exec.LookPath("bridge"); err != nil {
+		t.Skip("needs bridge")
+	}
+	l := newHosts(t, "s", "sw", "e", "r")
 	l.in("sw", "ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "1", "mcast_querier", "1", "mcast_igmp_version", "3",
 		"mcast_query_use_ifaddr", "1", "mcast_query_response_interval", "50", "mcast_last_member_interval", "20")
 	l.in("sw", "ip", "addr", "add", "10.72.1.254/24", "dev", "br0")
@@ -73,38 +75,6 @@ func TestProxyInNamespaces(t *testing.T) {
 	}
 	await("that nobody wants it is reported", shows("reports nothing"))
 	await("the switch forwards no more", func() bool { return !forwards() })
-}
-
-// newBareLab makes hosts without links, and the programs, or skips the test.
-func newBareLab(t *testing.T, name string, hosts ...string) *lab {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("a lab of namespaces takes its time")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to make network namespaces")
-	}
-	for _, tool := range []string{"ip", "bridge", "nft", "ethtool", "sysctl", "go"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s", tool)
-		}
-	}
-	l := &lab{t: t, prefix: fmt.Sprintf("%s%d-", name, os.Getpid()), bin: t.TempDir()}
-	t.Cleanup(func() {
-		for _, h := range hosts {
-			_ = exec.Command("ip", "netns", "del", l.prefix+h).Run()
-		}
-	})
-	for _, h := range hosts {
-		if out, err := exec.Command("ip", "netns", "add", l.prefix+h).CombinedOutput(); err != nil {
-			t.Skipf("cannot make network namespaces: %s", out)
-		}
-		l.in(h, "ip", "link", "set", "lo", "up")
-	}
-	if out, err := exec.Command("go", "build", "-o", l.bin, "../pgmrouter", "../pgmsend", "../pgmrecv").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %s", out)
-	}
-	return l
 }
 
 // What is wanted is the merger of what the links want: who is always taken to listen wants all, and a router of one source that source alone.
