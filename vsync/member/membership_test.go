@@ -343,3 +343,33 @@ func TestLoneSenderOrders(t *testing.T) {
 		t.Error(v)
 	}
 }
+
+// What was sent behind a message that nobody has any more is delivered to nobody, though it is there and has its place.
+func TestNothingIsDeliveredBehindAHole(t *testing.T) {
+	net := calm(t, 7, Config{Order: Total})
+	first, lost, behind := net.procs[0], net.procs[1], net.procs[2]
+	for _, q := range net.procs[3:] {
+		net.cut(lost, q)
+	}
+	lost.do(lost.send) // comes to the first, which orders it, and to one that answers
+	net.run(net.now + 2*time.Millisecond)
+	behind.do(behind.send)
+	net.run(net.now + 2*time.Millisecond)
+	if n := net.procs[3].m.streams[2].received; n != 1 {
+		t.Fatalf("%d batches of the answer came, want 1", n)
+	}
+	for _, p := range []*process{first, lost, behind} {
+		p.crash()
+	}
+	net.run(net.now + 2*time.Second)
+	for _, p := range net.procs[3:] {
+		if p.members != 4 {
+			t.Errorf("process %v has a view of %d members", p.m.ID(), p.members)
+		}
+		for _, e := range p.log.Events {
+			if e.Kind == check.Recv {
+				t.Errorf("process %v received %v", p.m.ID(), e.Message)
+			}
+		}
+	}
+}
