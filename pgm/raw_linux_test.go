@@ -5,52 +5,20 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/gopgm/gopgm/internal/netns"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/receiver"
 	"github.com/gopgm/gopgm/pgm/source"
 )
 
-// alone runs f on a thread in a network namespace that has only loopback, or skips the test. What f opens stays in the namespace,
-// whichever goroutine uses it.
+// alone runs f on a host that has only loopback, or skips the test. What f opens stays there, whichever goroutine uses it.
 func alone(t *testing.T, f func()) {
 	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for ever: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			err = up("lo")
-		}
-		if err == nil {
-			f()
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		t.Skip("needs root, to make network namespaces: ", err)
-	}
-}
-
-// up brings an interface up.
-func up(name string) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
-	req.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req)
+	netns.Test(t).Host().Do(f)
 }
 
 const rawEndpoint = "pgm://lo;239.192.9.9:7500"
