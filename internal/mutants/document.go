@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 )
 
@@ -19,33 +21,56 @@ scenario can be one without a rule: something is not delivered, or a packet is r
 
 // headings are what the rooms of the folder mistakes are about.
 var headings = map[string]string{
-	"source":   "What a source sends",
-	"confirm":  "Confirmation and repair",
-	"receiver": "What a receiver takes and delivers",
-	"recovery": "NAK generation",
-	"parent":   "Polls, back-off intervals and silence",
-	"format":   "Packet formats",
-	"option":   "Options",
+	"source":     "What a source sends",
+	"confirm":    "Confirmation and repair",
+	"receiver":   "What a receiver takes and delivers",
+	"recovery":   "NAK generation",
+	"parity":     "Parity",
+	"parent":     "Polls, back-off intervals and silence",
+	"congestion": "Congestion control",
+	"element":    "Network elements and repairers",
+	"format":     "Packet formats",
+	"option":     "Options",
 }
 
-// drawDocument draws docs/mutants.md.
-func drawDocument(all []mistake, caught []witnesses) string {
+// rewriteDocument writes what caught some of all mistakes to the document. The rows of the others stay as they are.
+func rewriteDocument(name string, all, some []mistake, caught []witnesses) error {
+	old, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	rows := map[string]string{}
+	for line := range strings.Lines(string(old)) {
+		for _, m := range all {
+			if said, ok := strings.CutPrefix(line, row(m)); ok {
+				rows[m.name] = strings.TrimSuffix(strings.TrimSpace(said), " |")
+			}
+		}
+	}
+	for i, m := range some {
+		rows[m.name] = strings.ReplaceAll(caught[i].tell(m.clauses, "*"), "|", "\\|")
+	}
+	all = slices.DeleteFunc(slices.Clone(all), func(m mistake) bool { return rows[m.name] == "" }) // it has not been tried yet
+	return os.WriteFile(name, []byte(drawDocument(all, rows)), 0o644)
+}
+
+// drawDocument draws docs/mutants.md; caught says by name what caught each mistake.
+func drawDocument(all []mistake, caught map[string]string) string {
 	var b strings.Builder
 	seen := 0
-	for _, w := range caught {
-		if len(w.rules) > 0 {
+	for _, said := range caught {
+		if strings.HasPrefix(strings.TrimPrefix(said, "*"), "rule ") { // which rules are said before all else
 			seen++
 		}
 	}
 	fmt.Fprintf(&b, preface, told, len(all), seen)
 	room := ""
-	for i, m := range all {
+	for _, m := range all {
 		if m.room != room {
 			room = m.room
 			fmt.Fprintf(&b, "\n## %s\n\n| mistake | clauses | in | caught by |\n| --- | --- | --- | --- |\n", headings[room])
 		}
-		b.WriteString(row(m))
-		fmt.Fprintf(&b, " %s |\n", strings.ReplaceAll(caught[i].tell(m.clauses, "*"), "|", "\\|"))
+		fmt.Fprintf(&b, "%s %s |\n", row(m), caught[m.name])
 	}
 	return b.String()
 }

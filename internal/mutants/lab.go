@@ -28,7 +28,7 @@ const scenarios = "TestScenarios"
 // they play whole sessions, or thousands of packets, with little to hold them against.
 const aside = "Allocat|^(TestRulesFire|TestCapturesAreOfRules|TestDocumentIsOfTheLedger|TestLedger.*|TestRulesAreInTheLedger|" +
 	"TestSourcesAndReceiversAreHeld|TestTally|TestMillionSessions|TestAbsurdWindows|TestReplay.*|FuzzCheck|" +
-	"TestAuto.*|TestPGMCCFills.*|TestElectionDoes.*|TestSlowReceiver.*|TestPlots|TestRandomPackets|TestEveryOptionLengthInEveryType|" +
+	"TestAuto(Fills|Shares|WithAThousand).*|TestPGMCCFills.*|TestElectionDoes.*|TestSlowReceiver.*|TestPlots|TestRandomPackets|TestEveryOptionLengthInEveryType|" +
 	"TestRecoveryFollowsTheSource|TestEstimateConverges|TestFloodOfPOLLsDrawsFewPOLRs)$"
 
 // workers is how many tests run at a time.

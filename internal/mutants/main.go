@@ -1,7 +1,7 @@
 // Command mutants shows that what holds the clauses of RFC 3208 would notice if they were broken: it seeds mistakes in the engines, one at
 // a time, and runs the rules over captures and the tests on each.
 //
-//	go run ./internal/mutants [--only WORD] [--list] [--rewrite]
+//	go run ./internal/mutants [--only WORD,...] [--list] [--rewrite]
 //
 // A mistake is a few lines of an engine and what takes their place, in a file of the folder mistakes. The tree is not touched: the go
 // command is shown the changed file in the place of the right one (-overlay). What fails without any mistake is no witness against one.
@@ -34,21 +34,26 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", "", "seed the mistakes alone whose name, room, file or clauses have `WORD` in them")
+	only := flags.String("only", "", "seed the mistakes alone whose name, room, file or clauses have one of `WORD,...` in them")
 	list := flags.Bool("list", false, "print the mistakes, and seed none")
-	rewrite := flags.Bool("rewrite", false, "write what caught each to "+document)
+	rewrite := flags.Bool("rewrite", false, "write what caught each to "+document+"; with --only, the rows of others stay")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	if flags.NArg() > 0 || *rewrite && *only != "" {
-		fmt.Fprintln(stderr, "mutants: there are no operands, and --rewrite goes with all mistakes")
+	if flags.NArg() > 0 {
+		fmt.Fprintln(stderr, "mutants: there are no operands")
 		return 2
 	}
 	all, err := mistakes()
 	if err == nil {
 		var root string
 		if root, err = moduleRoot(ctx); err == nil {
-			err = seed(ctx, root, matching(all, *only), *list, *rewrite, stdout)
+			var caught []witnesses
+			some := matching(all, *only)
+			caught, err = seed(ctx, root, some, *list, stdout)
+			if err == nil && *rewrite && !*list {
+				err = rewriteDocument(filepath.Join(root, filepath.FromSlash(document)), all, some, caught)
+			}
 		}
 	}
 	if err != nil {
@@ -58,20 +63,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// seed tries the mistakes, or lists them.
-func seed(ctx context.Context, root string, all []mistake, list, rewrite bool, stdout io.Writer) error {
+// seed tries the mistakes, or lists them, and returns what caught each. An error says that something is wrong with one.
+func seed(ctx context.Context, root string, all []mistake, list bool, stdout io.Writer) ([]witnesses, error) {
 	if list {
 		for _, m := range all {
 			fmt.Fprintf(stdout, "%-36s %-30s [%s] %s\n", m.name, m.file, strings.Join(m.clauses, "] ["), m.says)
 		}
-		return nil
+		return nil, nil
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("no mistake is called so")
+		return nil, fmt.Errorf("no mistake is called so")
 	}
 	l, err := newLab(ctx, root, all)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer l.close()
 	for what := range l.broken {
@@ -90,17 +95,14 @@ func seed(ctx context.Context, root string, all []mistake, list, rewrite bool, s
 		fmt.Fprintf(stdout, "%-36s %s\n", m.name, said)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fmt.Fprintf(stdout, "%d mistakes, %d caught\n", len(all), len(all)-len(survivors))
 	switch {
 	case len(survivors) > 0:
-		return fmt.Errorf("not caught: %s", strings.Join(survivors, ", "))
+		return nil, fmt.Errorf("not caught: %s", strings.Join(survivors, ", "))
 	case len(unheld) > 0:
-		return fmt.Errorf("caught, but by nothing that the ledger names for the clause: %s", strings.Join(unheld, ", "))
+		return nil, fmt.Errorf("caught, but by nothing that the ledger names for the clause: %s", strings.Join(unheld, ", "))
 	}
-	if rewrite {
-		return os.WriteFile(filepath.Join(root, filepath.FromSlash(document)), []byte(drawDocument(all, caught)), 0o644)
-	}
-	return nil
+	return caught, nil
 }

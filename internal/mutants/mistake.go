@@ -23,7 +23,7 @@ type mistake struct {
 var folder embed.FS
 
 // rooms are the files of the folder mistakes, in the order of the document.
-var rooms = []string{"source", "confirm", "receiver", "recovery", "parent", "format", "option"}
+var rooms = []string{"source", "confirm", "receiver", "recovery", "parity", "parent", "congestion", "element", "format", "option"}
 
 // mistakes returns all mistakes.
 func mistakes() ([]mistake, error) {
@@ -109,9 +109,10 @@ func join(lines, line string) string {
 	return lines + "\n" + line
 }
 
-// matching returns the mistakes whose name, room, file or clauses have word in them; all for none.
-func matching(all []mistake, word string) []mistake {
+// matching returns the mistakes whose name, room, file or clauses have one of the words in them, which are separated by commas; all for none.
+func matching(all []mistake, words string) []mistake {
 	return slices.DeleteFunc(slices.Clone(all), func(m mistake) bool {
-		return !strings.Contains(m.name+" "+m.room+" "+m.file+" "+strings.Join(m.clauses, " "), word)
+		text := m.name + " " + m.room + " " + m.file + " " + strings.Join(m.clauses, " ")
+		return !slices.ContainsFunc(strings.Split(words, ","), func(w string) bool { return strings.Contains(text, w) })
 	})
 }
