@@ -42,7 +42,7 @@ var mutants = []struct{ name, file, old, new string }{
 	{"waits for the answer of a liar", "ballot.go", "\t\treturn m.lie(p)\n", "\t\treturn ErrLie\n"},
 	{"believes who has what was never sent", "ballot.go", "a.vec[r] > own.vec[r] {", "a.vec[r] > own.vec[r]|1<<20 {"},
 	{"does not say that the state begins anew", "state.go", "Restart: q.at == 0,", "Restart: q.at == 0 && m.stats.Views == 1,"},
-	{"orders on when it has handed over", "order.go", "\t\tif b.flags&flagPass != 0 {", "\t\tif b.flags&flagPass != 0 && by != m.rank {"},
+	{"never hands the order over", "transmit.go", "return only && r != m.rank && m.loneFor > handOver", "return false"},
 	{"drops what came early", "install.go", "\tfuture := m.future\n", "\tfuture := m.future[:0]\n"},
 }
 
