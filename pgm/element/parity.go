@@ -19,6 +19,10 @@ type parity struct {
 	longest int // TSDU of the session so far
 	short   [parityGroups]shortGroup
 	made    [parityGroups]madeParity
+
+	groups  *fec.Groups // what came of parity, for groups of which packets are missing; nil before any came
+	decoder *fec.Decoder
+	load    fec.Load
 }
 
 // parityGroups is of how many groups of a session something is remembered. A short one that is forgotten is not repaired by parity here any
@@ -85,6 +89,9 @@ func (s *repaired) ended(last packet.SQN, opts []byte) {
 		return
 	}
 	p.short[p.slot(tg)] = shortGroup{tg, n}
+	if p.groups != nil {
+		p.groups.Learn(last, n)
+	}
 	s.recovery.CancelRange(last+1, p.k.Next(last)-1)
 }
 
@@ -208,23 +215,11 @@ func (s *repaired) load(tg packet.SQN) bool {
 	}
 	p.encoder.Begin(tg, size)
 	for i := range size {
-		var h packet.Header
-		var d packet.Data
-		q := tg + packet.SQN(i)
-		body, err := h.Parse(s.cache.get(q).data)
-		if err == nil {
-			err = d.Parse(&h, body)
+		o, ok := s.original(tg+packet.SQN(i), nil)
+		if !ok {
+			return false
 		}
-		if err != nil {
-			return false // it was whole when it came
-		}
-		original := fec.Original{TSDU: d.TSDU}
-		if o, ok := packet.FindOption(d.Options, packet.OptFragment); ok {
-			if original.Fragment, err = packet.ParseFragment(o, q, len(d.TSDU)); err != nil {
-				original.Fragment = packet.Fragment{} // as receivers see it: it is none
-			}
-		}
-		p.encoder.Set(i, original)
+		p.encoder.Set(i, o)
 	}
 	return true
 }

@@ -245,3 +245,48 @@ func TestParityRepairDoesNotAllocate(t *testing.T) {
 		t.Errorf("%+v", r.Stats())
 	}
 }
+
+// [11.1-04]: a source that has parity on demand answers a NAK by parity. A repairer that misses a packet itself brings it back by that, with the
+// fragment of an APDU that it is, and repairs it.
+func TestRepairerIsRepairedByParity(t *testing.T) {
+	r := newRepairer(t, nil)
+	feed(t, r, fromSource, words{"tgs": "8", "lead": "16"}.spm(t, "1"))
+	e := fec.NewEncoder(8, 100)
+	e.Begin(8, 8)
+	for i := range 8 {
+		q := packet.SQN(8 + i)
+		o := fec.Original{TSDU: []byte(fmt.Sprint("part ", q)), Fragment: packet.Fragment{First: 8, Offset: uint32(10 * i), Length: 100}}
+		e.Set(i, o)
+		if q == 11 {
+			continue
+		}
+		h := packet.Downstream(packet.TypeODATA, testTSI, 7500)
+		h.TSDULength = uint16(len(o.TSDU))
+		b := packet.Data{SQN: q, Trail: 1}.Append(h.Append(nil))
+		at := len(b)
+		b = append(packet.EndOptions(o.Fragment.AppendTo(packet.BeginOptions(b)), at), o.TSDU...)
+		packet.Seal(b)
+		feed(t, r, fromSource, b)
+	}
+	feed(t, r, fromSource, e.Append(nil, packet.Downstream(packet.TypeRDATA, testTSI, 7500), 1, 0))
+	drain(t, r.PollTransmit, start)
+	feed(t, r, fromParent, words{}.request(t, packet.TypeNAK, "11"))
+	var d packet.Data
+	for _, s := range drain(t, r.PollTransmit, start) {
+		if s.h.Type == packet.TypeRDATA {
+			if err := d.Parse(&s.h, s.packet[packet.HeaderLen:]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	o, _ := packet.FindOption(d.Options, packet.OptFragment)
+	f, err := packet.ParseFragment(o, 11, len(d.TSDU))
+	if string(d.TSDU) != "part 11" || err != nil || f != (packet.Fragment{First: 8, Offset: 30, Length: 100}) {
+		t.Errorf("repaired %q, %+v %v; %+v", d.TSDU, f, err, r.Stats())
+	}
+	now := start.Add(time.Minute)
+	r.HandleTimeout(now)
+	if sent := drain(t, r.PollTransmit, now); len(sent) > 0 {
+		t.Errorf("sent %v for what is there", sent[0].h.Type)
+	}
+}

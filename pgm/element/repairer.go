@@ -81,6 +81,7 @@ type RepairerStats struct {
 
 	ParityNAKs    uint64 // of the NAKs
 	ParityRepairs uint64 // parity packets sent
+	Rebuilt       uint64 // data packets that it missed and parity brought back
 
 	Held    uint64 // packets that were asked for again at once
 	Lacking uint64 // packets that it was asked for and did not have
@@ -223,14 +224,14 @@ func (r *Repairer) handleSPM(now time.Time, a Arrival, s *repaired, h *packet.He
 	return nil
 }
 
-// handleData keeps what came, and finds what did not [9.5-02]. Parity is not kept: it is made anew when it is asked for.
+// handleData keeps what came, and finds what did not [9.5-02]. Parity brings back what is missing, and is made anew when it is asked for.
 func (r *Repairer) handleData(now time.Time, s *repaired, h *packet.Header, body, p []byte) error {
 	var d packet.Data
 	if err := d.Parse(h, body); err != nil {
 		return err
 	}
 	if h.Options&packet.FlagParity != 0 {
-		return nil
+		return r.handleParity(now, s, h, &d)
 	}
 	if s.cache.slots == nil {
 		s.cursor = d.SQN
@@ -244,6 +245,10 @@ func (r *Repairer) handleData(now time.Time, s *repaired, h *packet.Header, body
 		r.stats.Received++
 		s.parity.longest = max(s.parity.longest, len(d.TSDU))
 		s.ended(d.SQN, d.Options)
+		if g := s.parity.groups; g != nil {
+			g.Have(d.SQN)
+			r.rebuild(now, s)
+		}
 	}
 	s.advance(d.Trail)
 	r.upTo(now, s, s.cache.next)
@@ -256,6 +261,9 @@ func (s *repaired) advance(trail packet.SQN) {
 		return
 	}
 	s.cache.advance(trail)
+	if s.parity.groups != nil {
+		s.parity.groups.Advance(trail)
+	}
 	s.recovery.CancelRange(s.cursor-packet.MaxWindow/2, trail-1)
 }
 

@@ -208,14 +208,18 @@ func FuzzRepairer(f *testing.F) {
 	for _, p := range [][]byte{
 		{}, words{}.spm(f, "2"), words{}.data(f, packet.TypeODATA, "7"), words{}.data(f, packet.TypeRDATA, "90"), words{}.request(f, packet.TypeNAK, "7,8"),
 		words{}.request(f, packet.TypeNCF, "5"), words{"unreachable": "yes"}.request(f, packet.TypeNCF, "7"),
+		words{"count": "2"}.request(f, packet.TypeNAK, "0"), words{"count": "2"}.request(f, packet.TypeNCF, "0"), words{"tgsize": "3"}.data(f, packet.TypeODATA, "6"),
+		words{"parity": "yes"}.data(f, packet.TypeRDATA, "1"), words{"parity": "yes", "tgsize": "5"}.data(f, packet.TypeRDATA, "1"),
 	} {
 		f.Add(p, true)
 		f.Add(p, false)
 	}
 	f.Fuzz(func(t *testing.T, p []byte, unicast bool) {
 		r := newRepairer(t, func(c *RepairerConfig) { c.Cache = 10_000 })
-		_ = r.HandlePacket(start, fromSource, words{}.spm(t, "1"))
-		_ = r.HandlePacket(start, fromSource, words{}.data(t, packet.TypeODATA, "5"))
+		_ = r.HandlePacket(start, fromSource, words{"tgs": "8"}.spm(t, "1"))
+		for _, q := range []string{"0", "1", "2", "3", "5"} {
+			_ = r.HandlePacket(start, fromSource, words{}.data(t, packet.TypeODATA, q))
+		}
 		now := start
 		for range 50 {
 			_ = r.HandlePacket(now, Arrival{From: fromSource.From, Unicast: unicast}, p)
