@@ -22,6 +22,7 @@ type flows struct {
 	own    func(netip.Addr) bool                    // whether it is an address of the router
 	wants  func(sources []netip.Addr, out []uint32) // by which links somebody listens to each
 	events chan event
+	over   chan struct{} // closed when the kernel forwards nothing of the group any more
 
 	paths   map[netip.Addr]*path // by source
 	sources []netip.Addr         // of paths
@@ -53,7 +54,7 @@ const (
 )
 
 func newFlows(group, only netip.Addr) *flows {
-	return &flows{group: group, only: only, paths: make(map[netip.Addr]*path), silent: make(map[netip.Addr]bool), events: make(chan event, 16)}
+	return &flows{group: group, only: only, paths: make(map[netip.Addr]*path), silent: make(map[netip.Addr]bool), events: make(chan event, 16), over: make(chan struct{})}
 }
 
 // heard takes note that something of a source came by a link: in front of its first data there is an entry, so that none waits or is lost.
@@ -137,21 +138,12 @@ func (f *flows) count(now time.Time, age time.Duration) {
 	}
 }
 
-// end removes all entries, and what waits.
+// end removes all entries, and has nothing more come.
 func (f *flows) end() {
 	f.kernel.release(f.group)
 	for s := range f.paths {
 		_ = f.table.Delete(s, f.group)
 	}
 	clear(f.paths)
-	for {
-		select {
-		case e := <-f.events:
-			if e.done != nil {
-				e.done <- struct{}{}
-			}
-		default:
-			return
-		}
-	}
+	close(f.over)
 }

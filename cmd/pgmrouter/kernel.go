@@ -135,6 +135,7 @@ func (k *kernel) miss(ctx context.Context) error {
 		}
 		select {
 		case f.events <- event{miss: m}:
+		case <-f.over:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -181,11 +182,15 @@ func (k *kernel) sample(ctx context.Context, link int, s *mroute.Sampler) error 
 		}
 		select {
 		case f.events <- event{link: link, sample: p, done: done}:
+		case <-f.over:
+			continue
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		select {
 		case <-done:
+		case <-f.over: // nobody reads what waits, nor the memory
+			done = make(chan struct{}, 1)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -147,11 +147,13 @@ func TestKernelForwardsByEntries(t *testing.T) {
 	})
 	s := open(t, n.hosts[0], netio.Config{})
 	a, b := listen(open(t, n.hosts[1], netio.Config{Receive: true}), true), listen(open(t, n.hosts[2], netio.Config{Receive: true}), true)
+	impatient := time.AfterFunc(10*time.Second, func() { table.Close() })
 	send(t, s, group, false, "first")
 	want := Miss{0, n.source, group.Addr()}
 	if m, err := table.Read(); err != nil || m != want {
 		t.Fatalf("%+v, %v; want %+v", m, err, want)
 	}
+	impatient.Stop()
 	e := Entry{Source: n.source, Group: group.Addr(), In: 0, Out: 1<<1 | 1<<2}
 	set := func(out uint32) {
 		e.Out = out
