@@ -7,38 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/internal/netns"
 	"github.com/gopgm/gopgm/pgm/packet"
 )
-
-// inNamespace runs f on a thread of its own in a new network namespace, which goes with the thread.
-func inNamespace(t *testing.T, f func() error) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to make a network namespace")
-	}
-	done := make(chan error)
-	unshared := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for ever: the thread ends with the goroutine
-		err := syscall.Unshare(syscall.CLONE_NEWNET)
-		unshared <- err
-		if err == nil {
-			done <- f()
-		}
-	}()
-	if err := <-unshared; err != nil {
-		t.Skip("cannot make a network namespace: ", err)
-	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
 
 // recorder is a program that captures to a file.
 type recorder struct {
@@ -46,15 +22,15 @@ type recorder struct {
 	file string
 }
 
-// startRecorder starts a program and waits until it listens. It runs in the namespace of the calling thread.
-func startRecorder(file, program string, args ...string) (*recorder, error) {
+// startRecorder starts a program on a host and waits until it listens.
+func startRecorder(h *netns.Host, file, program string, args ...string) (*recorder, error) {
 	c := exec.Command(program, args...)
 	c.Env = append(os.Environ(), "HOME="+filepath.Dir(file))
 	stderr, err := c.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Start(); err != nil {
+	if err := h.Start(c); err != nil {
 		return nil, err
 	}
 	ready := make(chan bool, 1)
@@ -143,51 +119,40 @@ func TestCapturesOfLiveTraffic(t *testing.T) {
 	tcpdump := tool(t, "tcpdump")
 	dir := t.TempDir()
 	var recorders []*recorder
-	inNamespace(t, func() error {
-		for _, c := range []string{
-			"ip link set lo up mtu 1500",
-			"ip link add v0 type veth peer name v1",
-			"ip addr add 10.9.0.1/24 dev v0",
-			"ip link set v0 up", "ip link set v1 up",
-			"ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev v0",
-		} {
-			words := strings.Fields(c)
-			if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-				t.Logf("%s: %v: %s", c, err, out)
-				return nil
-			}
+	h := netns.Test(t).Host()
+	h.Cable("v0", h, "v1")
+	h.Up("v0", "10.9.0.1/24")
+	h.Up("v1")
+	h.Await("v0")
+	h.Run("ip link set lo mtu 1500\nip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev v0")
+	start := func(name, program string, args ...string) {
+		file := filepath.Join(dir, name)
+		r, err := startRecorder(h, file, program, append(args, "-w", file)...)
+		if err != nil {
+			t.Fatal(err)
 		}
-		start := func(name, program string, args ...string) {
-			file := filepath.Join(dir, name)
-			r, err := startRecorder(file, program, append(args, "-w", file)...)
-			if err != nil {
-				t.Log(err)
-				return
-			}
-			recorders = append(recorders, r)
+		recorders = append(recorders, r)
+	}
+	start("loopback.pcap", tcpdump, "-i", "lo", "-U", "-n", "--immediate-mode", "-Q", "in")
+	start("any_sll.pcap", tcpdump, "-i", "any", "-U", "-n", "--immediate-mode", "-y", "LINUX_SLL", "--nano", "-Q", "in", "host", "127.0.0.1")
+	start("any_sll2.pcap", tcpdump, "-i", "any", "-U", "-n", "--immediate-mode", "-y", "LINUX_SLL2", "-Q", "in", "host", "127.0.0.1")
+	start("cut.pcap", tcpdump, "-i", "lo", "-U", "-n", "--immediate-mode", "-s", "80", "-Q", "in")
+	start("ethernet.pcap", tcpdump, "-i", "v1", "-U", "-n", "--immediate-mode", "ip")
+	if dumpcap, err := exec.LookPath("dumpcap"); err == nil {
+		start("loopback.pcapng", dumpcap, "-i", "lo", "-n", "-q")
+	}
+	var err error
+	h.Do(func() {
+		if err = traffic("127.0.0.1"); err == nil {
+			err = traffic("10.9.0.2")
 		}
-		start("loopback.pcap", tcpdump, "-i", "lo", "-U", "-n", "--immediate-mode", "-Q", "in")
-		start("any_sll.pcap", tcpdump, "-i", "any", "-U", "-n", "--immediate-mode", "-y", "LINUX_SLL", "--nano", "-Q", "in", "host", "127.0.0.1")
-		start("any_sll2.pcap", tcpdump, "-i", "any", "-U", "-n", "--immediate-mode", "-y", "LINUX_SLL2", "-Q", "in", "host", "127.0.0.1")
-		start("cut.pcap", tcpdump, "-i", "lo", "-U", "-n", "--immediate-mode", "-s", "80", "-Q", "in")
-		start("ethernet.pcap", tcpdump, "-i", "v1", "-U", "-n", "--immediate-mode", "ip")
-		if dumpcap, err := exec.LookPath("dumpcap"); err == nil {
-			start("loopback.pcapng", dumpcap, "-i", "lo", "-n", "-q")
-		}
-		defer func() {
-			for _, r := range recorders {
-				r.stop()
-			}
-		}()
-		if err := traffic("127.0.0.1"); err != nil {
-			return err
-		}
-		err := traffic("10.9.0.2")
-		time.Sleep(1500 * time.Millisecond) // the kernel hands dumpcap what it has once a second
-		return err
 	})
-	if len(recorders) == 0 {
-		t.Skip("cannot set up the network, see above")
+	time.Sleep(1500 * time.Millisecond) // the kernel hands dumpcap what it has once a second
+	for _, r := range recorders {
+		r.stop()
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, r := range recorders {
 		name := filepath.Base(r.file)
