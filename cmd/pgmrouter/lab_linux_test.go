@@ -259,7 +259,7 @@ func (l *lab) counter(host, device, name string) int {
 }
 
 // transfer sends a file from s to the nine receivers, which all must have it whole. during is called when it has begun.
-func (l *lab) transfer(t *testing.T, size int, rate string, during func()) {
+func (l *lab) transfer(t *testing.T, size int, rate string, during func(), flags ...string) {
 	t.Helper()
 	dir := t.TempDir()
 	data := make([]byte, size)
@@ -282,8 +282,8 @@ func (l *lab) transfer(t *testing.T, size int, rate string, during func()) {
 	l.heard(t, receivers)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	send := exec.CommandContext(ctx, "ip", "netns", "exec", l.prefix+"s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"),
-		"--rate", rate, "--expect", "9", "--progress", "none", file)
+	args := []string{"netns", "exec", l.prefix + "s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--expect", "9", "--progress", "none"}
+	send := exec.CommandContext(ctx, "ip", slices.Concat(args, flags, []string{file})...)
 	var out bytes.Buffer
 	send.Stderr = &out
 	if err := send.Start(); err != nil {
@@ -437,6 +437,16 @@ func TestElementsInNamespaces(t *testing.T) {
 		}
 		if leaf(2) != 0 {
 			t.Errorf("%d repairs on a clean leaf", leaf(2))
+		}
+	})
+	t.Run("a repairer, by parity", func(t *testing.T) {
+		l.watch(map[string]string{"sw/p10": l.onePer200()})
+		l.program(t, "d", "pgmrouter", "-e", l.endpoint(""), "--repairer", "-i", "u0", "--status", l.status("d"))
+		l.transfer(t, 3_000_000, "20M", nil, "--fec", "k=16,proactive=0")
+		d := l.shown("d").Repairer
+		lost, naks := l.counter("sw", "p10", "lost"), l.counter("s", "u0", "seen")
+		if d == nil || d.ParityNAKs == 0 || d.ParityRepairs+2 < uint64(lost) || naks > 3 || leaf(2) != 0 {
+			t.Errorf("%d lost: %d NAKs reached the source, the repairer did %+v", lost, naks, d)
 		}
 	})
 	// One process serves all of these.
