@@ -173,6 +173,9 @@ func (o *options) parseEndpoints(texts []string) error {
 		if e.Interface != "" {
 			return errors.New("the interfaces are named by -i, not in the endpoint")
 		}
+		if a := e.Group.Addr(); !o.repairer && (a.IsLinkLocalMulticast() || a.IsInterfaceLocalMulticast()) {
+			return fmt.Errorf("%v is a group of one link, and no router forwards it", a)
+		}
 		if slices.ContainsFunc(o.endpoints, func(f pgm.Endpoint) bool {
 			return e.Network == f.Network && e.Group.Addr() == f.Group.Addr() && (e.Network == "pgm" || e.Group.Port() == f.Group.Port())
 		}) {

@@ -294,8 +294,12 @@ const (
 	ways   = 4096
 )
 
-// toward returns the link that leads to a source: what the kernel would send to it from.
+// toward returns the link that leads to a source: what the kernel would send to it from. None does to one whose address is of its link only:
+// "Routers must not forward any packets with Link-Local source or destination addresses to other links" (RFC 4291 §2.5.6; RFC 3927 §7).
 func (r *router) toward(source netip.Addr) int {
+	if source.IsLinkLocalUnicast() {
+		return -1
+	}
 	if r.o.upstream != "" {
 		return slices.IndexFunc(r.links, func(l *link) bool { return l.name == r.o.upstream })
 	}

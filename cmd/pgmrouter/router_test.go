@@ -19,6 +19,7 @@ func TestBadFlags(t *testing.T) {
 		"-i a -i b --upstream c":         "--upstream c is none",
 		"-i a -i b --listen c":           "--listen c is none",
 		"-i a -i b --ttl 0":              "1 to 255",
+		"-i a -i b -e [ff02::7]:7500":    "of one link",
 		"-i a -i b --query-interval 1ms": "1s to 1h",
 		"-i a -i b -e 239.1.1.1:7 -e 239.1.1.1:7":             "there twice",
 		"-i a -i b -e pgm://239.1.1.1:7 -e pgm://239.1.1.1:8": "there twice",
