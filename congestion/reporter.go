@@ -200,8 +200,7 @@ func (r *Reporter) backOff(longest time.Duration) time.Duration {
 // the network's.
 func (r *Reporter) SetOverflow(total uint64) { r.overflow = uint32(total) }
 
-// SetLimit says how fast the receiver can take data in the long run, in octets a second, because a disk does not keep up, say; 0: as
-// fast as it comes.
+// SetLimit says how fast the receiver can take data in the long run, in octets a second, because its program reads slowly; 0: as fast as it comes.
 func (r *Reporter) SetLimit(rate int) {
 	r.limit = uint32(min(max((rate+RateUnit-1)/RateUnit, 0), math.MaxUint32))
 }

@@ -200,7 +200,11 @@ func (s *Session) deliverInOrder(now time.Time, d *Data, fresh bool) {
 			return
 		}
 	}
-	if d.SQN-s.order.next >= packet.SQN(s.have.Max()) {
+	held := d.SQN - s.order.next
+	if held >= packet.SQN(s.have.Max()/2) {
+		s.crowded(now)
+	}
+	if held >= packet.SQN(s.have.Max()) {
 		// No room: it will be asked for when there is.
 		s.stats.Held++
 		if s.presumed.Before(d.SQN + 1) {
@@ -300,4 +304,5 @@ func (s *Session) step(next packet.SQN) {
 func (s *Session) took(d *Data) {
 	s.stats.Delivered++
 	s.stats.Bytes += uint64(len(d.TSDU))
+	s.intake.took(len(d.TSDU) + packet.DataHeaderLen + s.r.c.Overhead)
 }

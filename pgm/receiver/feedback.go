@@ -11,6 +11,7 @@ import (
 // OPT_PGMCC_DATA on ODATA, or by OPT_CRQST.
 type feedback struct {
 	reporter *congestion.Reporter // nil: nobody has asked
+	intake   intake
 }
 
 // wants returns the session's reporter, made if there is none, or nil when the session is not to send anything.
@@ -98,6 +99,9 @@ func (s *Session) acknowledge(now time.Time, b *packet.Batch) {
 		return
 	}
 	r.SetOverflow(s.r.overflow)
+	if s.intake.relieved(now) {
+		r.SetLimit(0)
+	}
 	r.Flush()
 	for r.Owed() > 0 && b.Room() >= 2*maxUpstream {
 		s.send(b, r.AppendACK(now, s.r.scratch[:0], s.tsi, s.r.c.Dest), s.from.Addr())

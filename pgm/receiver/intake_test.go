@@ -1,0 +1,94 @@
+package receiver
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopgm/gopgm/congestion"
+	"github.com/gopgm/gopgm/pgm/packet"
+	"github.com/gopgm/gopgm/spm"
+)
+
+// reluctant is a Sink that takes so many packets.
+type reluctant struct {
+	recorder
+	credit int
+}
+
+func (r *reluctant) Data(Data) bool {
+	if r.credit == 0 {
+		return false
+	}
+	r.credit--
+	return true
+}
+
+// A source that finds its rate hears how fast the program reads when there is no room for what it does not, and that it does again; a pause for
+// which there is room is nobody's business.
+func TestSlowProgramLimitsTheSource(t *testing.T) {
+	st := &stage{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	sink := &reluctant{recorder: recorder{out: &st.out}}
+	c := Config{Self: testSelf, Overhead: 28, Window: 16, Dest: testDest, Group: testGroup, Rand: rand.New(rand.NewPCG(1, 2))}
+	c.Accept = func(time.Time, *Session) Sink { return sink }
+	var err error
+	if st.r, err = New(c); err != nil {
+		t.Fatal(err)
+	}
+	var next packet.SQN
+	text := strings.Repeat("x", 1000)
+	// play lets time pass, with a packet each millisecond and each of the last ones once more, and a program that reads every tenth.
+	play := func(d time.Duration, sends bool, reads int) (limit uint32) {
+		for i := range int(d / time.Millisecond) {
+			st.now = st.now.Add(time.Millisecond)
+			st.r.HandleTimeout(st.now)
+			if sends {
+				next++
+				st.handle(dataPacket(packet.TypeODATA, next, 1, text, nil))
+			}
+			s := st.r.Session(testTSI)
+			if i%10 == 9 {
+				sink.credit += reads
+				s.Resume(st.now)
+				for n := s.order.next; n != s.order.next+16 && !n.After(next); n++ {
+					st.handle(dataPacket(packet.TypeRDATA, n, 1, text, nil))
+				}
+			}
+			if i%50 == 0 {
+				st.spm++
+				b := packet.NewBatch(1 << 16)
+				p := spmPacket(spm.Packet{SQN: st.spm, Trail: 1, Lead: next, Path: testPath}, func(b []byte) []byte {
+					b = congestion.Data{Timestamp: uint32(i), Acker: testSelf}.AppendTo(b)
+					return congestion.Probe{Timestamp: uint32(st.now.Sub(st.t0) / time.Microsecond), Threshold: 1_000_000}.AppendTo(b)
+				})
+				if err := st.r.HandlePacket(st.now, testFrom, p); err != nil {
+					t.Fatal(err)
+				}
+				st.r.PollTransmit(st.now, b)
+				for _, m := range b.Messages {
+					var h packet.Header
+					var f congestion.Feedback
+					if body, err := h.Parse(m.Data[:min(m.Size, len(m.Data))]); err == nil && congestion.IsACK(h.Type) && f.ParseACK(&h, body) == nil {
+						limit = f.Reception.Limit
+					}
+				}
+			}
+		}
+		return limit
+	}
+	play(time.Millisecond, true, 0) // which begins the session
+	if got := play(10*time.Millisecond, true, 0); got != 0 {
+		t.Errorf("a limit of %d though there is room", got)
+	}
+	if got := play(3*time.Second, true, 1); got < 90 || got > 100 { // 0.9 of 100 packets a second, of 1052 octets
+		t.Errorf("a limit of %d kB/s, want 95", got)
+	}
+	if got := play(2*time.Second, true, 0); got != 1 {
+		t.Errorf("a limit of %d kB/s though nothing is read, want the least", got)
+	}
+	play(time.Second, false, 10000)
+	if got := play(3*time.Second, false, 1); got != 0 {
+		t.Errorf("a limit of %d kB/s though all is read", got)
+	}
+}
