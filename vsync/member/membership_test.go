@@ -373,3 +373,18 @@ func TestNothingIsDeliveredBehindAHole(t *testing.T) {
 		}
 	}
 }
+
+// Who asked to leave, and was removed because nobody heard it, has not left: what it did last has no part in the end of the view.
+func TestRemovedLeaverHasNotLeft(t *testing.T) {
+	net := calm(t, 3, Config{})
+	p := net.procs[2]
+	for _, q := range net.procs[:2] {
+		net.cut(p, q)
+	}
+	p.do(p.send)
+	p.do(func() { p.m.Leave(p.now()) })
+	net.run(net.now + time.Second)
+	if !p.ended || p.why != Silent {
+		t.Errorf("out %v: %v; want that it was silent", p.ended, p.why)
+	}
+}

@@ -16,7 +16,8 @@ type process struct {
 	m       *Member
 	log     check.Log
 	crashed bool
-	ended   bool // out
+	ended   bool   // out
+	why     Reason // when it is
 	leaving bool
 	paused  bool
 	mute    bool          // it keeps no log
@@ -263,7 +264,7 @@ func (p *process) take(e *Event) {
 	case Blocked:
 		p.note(check.Event{Kind: check.Block})
 	case Ended:
-		p.ended = true
+		p.ended, p.why = true, e.Why
 		p.note(check.Event{Kind: check.Out})
 	}
 }
