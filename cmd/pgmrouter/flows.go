@@ -22,6 +22,8 @@ type flows struct {
 	own    func(netip.Addr) bool                    // whether it is an address of the router
 	wants  func(sources []netip.Addr, out []uint32) // by which links somebody listens to each
 	events chan event
+	queues *mroute.Queues // of the links; nil: what they drop is not known
+	counts map[int]mroute.QueueCount
 	over   chan struct{} // closed when the kernel forwards nothing of the group any more
 
 	paths   map[netip.Addr]*path // by source
@@ -146,4 +148,13 @@ func (f *flows) end() {
 	}
 	clear(f.paths)
 	close(f.over)
+	f.close()
+}
+
+// close gives back what the kernel need not be asked for any more.
+func (f *flows) close() {
+	if f != nil && f.queues != nil {
+		f.queues.Close()
+		f.queues = nil
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopgm/gopgm/internal/mroute"
 	"github.com/gopgm/gopgm/internal/netio"
 	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/element"
@@ -39,10 +40,12 @@ func forwardByKernel(routers []*router) (*kernel, error) {
 	for _, r := range routers {
 		f := newFlows(r.endpoint.Group.Addr(), r.endpoint.Source)
 		f.toward, f.own, f.wants = r.toward, r.own, r.wants
+		f.queues, _ = mroute.OpenQueues() // without it, nothing is known of what the kernel drops
 		for _, l := range r.links {
 			f.names = append(f.names, l.conn.Interface().Name)
 		}
 		if why := f.obstacle(); why != "" {
+			f.close()
 			if err := r.withoutKernel(why); err != nil {
 				return nil, err
 			}
@@ -57,7 +60,10 @@ func forwardByKernel(routers []*router) (*kernel, error) {
 	for i, r := range able {
 		if err == nil {
 			r.flows = groups[i]
-		} else if err := r.withoutKernel(err.Error()); err != nil {
+			continue
+		}
+		groups[i].close()
+		if err := r.withoutKernel(err.Error()); err != nil {
 			return nil, err
 		}
 	}
@@ -184,4 +190,26 @@ func (r *router) wants(sources []netip.Addr, out []uint32) {
 		}
 	}
 	r.members.wants(r.links, group, sources, out)
+}
+
+// measureQueues tells the engine what the queues of the links dropped, which is all that the kernel forwards as well, and reports whether that is known.
+func (r *router) measureQueues(now time.Time) bool {
+	if r.flows == nil || r.flows.queues == nil {
+		return false
+	}
+	counts, err := r.flows.queues.Count()
+	if err != nil {
+		return false
+	}
+	before := r.flows.counts
+	if r.flows.counts = counts; before == nil {
+		return true
+	}
+	for i, l := range r.links {
+		index := l.conn.Interface().Index
+		c, b := counts[index], before[index]
+		dropped := c.Dropped - b.Dropped
+		r.engine.Loaded(now, i, uint64(c.Packets-b.Packets+dropped), uint64(dropped))
+	}
+	return true
 }

@@ -128,6 +128,7 @@ func (r *router) close() {
 	for _, l := range r.links {
 		l.conn.Close()
 	}
+	r.flows.close()
 }
 
 // batches is how many reads of one socket may wait for the engine.
@@ -280,6 +281,9 @@ func (r *router) listen() {
 
 // measure tells the engine what the links dropped.
 func (r *router) measure(now time.Time) {
+	if r.measureQueues(now) {
+		return
+	}
 	for i, l := range r.links {
 		s := l.conn.Stats()
 		dropped := s.WriteErrors - l.before.WriteErrors

@@ -1,6 +1,7 @@
 // Package mroute has the Linux kernel forward multicast of IPv4, as a routing daemon does: a [Table] says which packets go where, and hears of
 // those that it says nothing about; a [Transit] sends on what interception of Router Alert takes out of the way of other hosts; a
-// [Sampler] sees some of what the kernel forwards; [Joined] says whether a program on this host listens itself. It knows no PGM.
+// [Sampler] sees some of what the kernel forwards; [Queues] say what interfaces dropped of it; [Joined] says whether a program on this host listens
+// itself. It knows no PGM.
 //
 // Of IPv6 there is none: the kernel forwards multicast with Router Alert as it does any other, and hands it to nobody (ip6_mc_input), so that who
 // must change some packets on their way cannot leave the others to it.
@@ -47,6 +48,12 @@ type Sample struct {
 	Source, Group netip.Addr
 	TTL           int
 	Payload       []byte // in the memory that was given to its Read
+}
+
+// QueueCount is what the queue of an interface has counted since the interface was made; both wrap around.
+type QueueCount struct {
+	Packets uint32 // that left
+	Dropped uint32 // that did not fit
 }
 
 // The structures of linux/mroute.h, and what is in their fields. Numbers are in the byte order of the host, addresses as on the wire.

@@ -64,3 +64,15 @@ func (*Sampler) Close() error { return errNone }
 
 // Joined returns an error.
 func Joined(netip.Addr) ([]string, error) { return nil, errNone }
+
+// Queues is for Linux.
+type Queues struct{}
+
+// OpenQueues returns an error.
+func OpenQueues() (*Queues, error) { return nil, errNone }
+
+// Count returns an error.
+func (*Queues) Count() (map[int]QueueCount, error) { return nil, errNone }
+
+// Close does nothing: there is no Queues.
+func (*Queues) Close() error { return errNone }
