@@ -25,6 +25,9 @@ type sites struct {
 	routers map[string]*program
 }
 
+// groupOf6 is a second group, that crosses the same leg.
+const groupOf6 = "ff08::77"
+
 var siteHosts = []string{"s", "a", "w", "b", "sw", "x", "r1", "r2", "r3"}
 
 func newSites(t *testing.T) *sites {
@@ -59,17 +62,24 @@ func newSites(t *testing.T) *sites {
 
 // router starts the router of a site, whose leg leads to peer.
 func (l *sites) router(host, peer string) {
-	l.routers[host] = l.program(l.t, host, "pgmrouter", "-e", l.endpoint(""), "-i", "lan", "--leg", peer, "--query-interval", "1s", "--status", l.status(host))
+	l.routers[host] = l.program(l.t, host, "pgmrouter", "-e", "239.192.77.71:7500", "-e", "["+groupOf6+"]:7500", "-i", "lan", "--leg", peer, "--query-interval", "1s", "--status", l.status(host))
 }
 
-// show returns what the router of a site knows.
+// show returns what the router of a site knows of the group.
 func (l *sites) show(host string) *status {
 	var out, complaint bytes.Buffer
-	var s status
-	if run(context.Background(), []string{"--show", "--json", "--status", l.status(host)}, &out, &complaint) != 0 || json.Unmarshal(out.Bytes(), &s) != nil {
+	if run(context.Background(), []string{"--show", "--json", "--status", l.status(host)}, &out, &complaint) != 0 {
 		return nil
 	}
-	return &s
+	for d := json.NewDecoder(&out); ; {
+		var s status
+		if d.Decode(&s) != nil {
+			return nil
+		}
+		if s.Group == l.endpoint("") {
+			return &s
+		}
+	}
 }
 
 // leg returns what the router of a site knows of its leg.
@@ -211,7 +221,7 @@ func TestSites(t *testing.T) {
 			})
 		}
 	})
-	t.Run("addresses without a route from site to site", func(t *testing.T) {
+	t.Run("addresses without a route from site to site, of IPv6 too", func(t *testing.T) {
 		l.in("w", "ip", "route", "del", "10.71.1.0/24")
 		l.in("w", "ip", "route", "del", "10.71.4.0/24")
 		l.count("b", "wan", map[string]string{"lost": onLeg("0x04") + " numgen inc mod 50 == 25 drop"})
@@ -219,6 +229,9 @@ func TestSites(t *testing.T) {
 		if l.counter("b", "wan", "lost") == 0 {
 			t.Error("nothing was lost")
 		}
+		l.group = "[" + groupOf6 + "]"
+		defer func() { l.group = "" }()
+		l.transfer(t, 300_000, "20M", nil, "--cc", "fixed", "--linger", "1s")
 	})
 	t.Run("silence", func(t *testing.T) {
 		_ = l.routers["b"].Process.Kill()
