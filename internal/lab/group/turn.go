@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -43,15 +45,20 @@ func (c *cluster) together(ctx context.Context, l load) ([]figures, error) {
 	late := time.AfterFunc(l.time+60*time.Second, kill)
 	defer context.AfterFunc(ctx, kill)()
 	defer late.Stop()
-	var errs []error
+	failed := make([]error, l.members)
+	var waits sync.WaitGroup
 	for i, p := range running {
-		if err := p.Wait(); err != nil {
-			errs = append(errs, fmt.Errorf("%s, member %d: %w", c.name, i, err))
-			late.Reset(2 * time.Second) // without it the others come to no end, or not to that which was asked for
-		} else if err := json.Unmarshal(outs[i].Bytes(), &all[i]); err != nil {
-			errs = append(errs, err)
-		}
+		waits.Go(func() {
+			if err := p.Wait(); err != nil {
+				failed[i] = fmt.Errorf("%s, member %d: %w", c.name, i, err)
+				late.Reset(2 * time.Second) // without it the others come to no end, or not to that which was asked for
+			} else {
+				failed[i] = json.Unmarshal(outs[i].Bytes(), &all[i])
+			}
+		})
 	}
+	waits.Wait()
+	errs := slices.DeleteFunc(failed, func(err error) bool { return err == nil })
 	for i := range all {
 		if len(errs) == 0 && l.order >= 2 && all[i].Order != all[0].Order {
 			errs = append(errs, fmt.Errorf("%s: members 0 and %d received different orders", c.name, i))
