@@ -286,3 +286,72 @@ func TestControlDoesNotAllocate(t *testing.T) {
 		t.Errorf("%d ACKs came: too few to say so", s.Stats().Control.ACKs)
 	}
 }
+
+// Either of the types that acknowledgements have in the field opens the window of PGMCC, in our own session only; so it does at Auto.
+func TestACKsOfEitherTypeAreTaken(t *testing.T) {
+	for _, cc := range []CC{PGMCC, Auto} {
+		for _, typ := range []packet.Type{congestion.TypeACK, congestion.TypeOldACK} {
+			s, a := ccSource(t, cc, 10_000_000)
+			retyped := func(now time.Time) {
+				a.reporter.HandleTimeout(now)
+				a.reporter.Flush()
+				for a.reporter.Owed() > 0 {
+					ack := a.reporter.AppendACK(now, nil, testTSI, testDest)
+					ack[4] = byte(typ)
+					packet.Seal(ack)
+					if err := s.HandlePacket(now, testFrom, ack); err != nil {
+						t.Fatal(err)
+					}
+					ack[3]++ // of the session of another port
+					packet.Seal(ack)
+					if err := s.HandlePacket(now, testFrom, ack); err == nil {
+						t.Fatal("an ACK of another session is taken")
+					}
+				}
+			}
+			for now := start; now.Before(start.Add(500 * ms)); now = now.Add(ms) {
+				s.HandleTimeout(now)
+				play(t, s, now, now.Add(ms-1), a.hear)
+				retyped(now.Add(ms - 1))
+			}
+			if st := s.Stats(); st.Control.ACKs < 20 || st.Control.Acker.Addr != testFrom.Addr() || st.ODATA < 100 {
+				t.Errorf("%v, %v: %d packets left, %+v", cc, typ, st.ODATA, st.Control)
+			}
+		}
+	}
+}
+
+// Forged feedback does what it may to the rate of a source of PGMCC, and no more: what leaves keeps to the ceiling, and something does.
+func TestPGMCCKeepsToItsCeiling(t *testing.T) {
+	const ceiling = 1_000_000
+	s, a := ccSource(t, PGMCC, ceiling)
+	a.run(start, time.Second)
+	now := start.Add(time.Second)
+	var stamp congestion.Data
+	lead := packet.SQN(0)
+	octets, last, longest := 0, now, time.Duration(0)
+	for end := now.Add(5 * time.Second); now.Before(end); now = now.Add(ms) {
+		s.HandleTimeout(now)
+		play(t, s, now, now.Add(ms-1), func(p sent) {
+			octets += p.wire
+			if o, ok := packet.FindOption(p.opts, congestion.OptPGMCCData); ok && p.h.Type == packet.TypeODATA {
+				stamp, _ = congestion.ParseData(o)
+				lead, longest, last = p.data.SQN, max(longest, p.at.Sub(last)), p.at
+			}
+		})
+		ack := congestion.ACK{Max: lead, Bitmap: 0xffff_ffff}.Append(packet.Upstream(congestion.TypeACK, testTSI, testDest).Append(nil))
+		at := len(ack)
+		e := congestion.Echo{Timestamp: stamp.Timestamp, Receiver: stamp.Acker}
+		if now.Sub(start)/time.Second%2 == 0 { // a stranger that loses everything, and then whoever is the acker
+			e.Loss, e.Receiver = 0xffff, netip.MustParseAddr("192.0.2.66")
+		}
+		ack = packet.EndOptions(e.AppendTo(packet.BeginOptions(ack)), at)
+		packet.Seal(ack)
+		if err := s.HandlePacket(now.Add(ms-1), testFrom, ack); err != nil && e.Receiver.IsValid() {
+			t.Fatal(err)
+		}
+	}
+	if rate := octets / 5; rate > ceiling*102/100 || longest > 3*time.Second+10*ms {
+		t.Errorf("%d octets a second left, and nothing for %v", rate, longest)
+	}
+}
