@@ -38,7 +38,7 @@ func (l *log) String() string {
 
 // site returns the router of a site on the loopback interface, which has a link where somebody listens or not, and legs to others. It is told
 // who listens as its loop is.
-func testSite(t *testing.T, host, listens string, to ...string) (*router, *log) {
+func testSite(t testing.TB, host, listens string, to ...string) (*router, *log) {
 	t.Helper()
 	var said log
 	h, err := openHub(context.Background(), to, host, &said)
@@ -58,7 +58,7 @@ func testSite(t *testing.T, host, listens string, to ...string) (*router, *log) 
 }
 
 // freePorts returns addresses on the loopback interface at which nobody hears.
-func freePorts(t *testing.T, n int) (all []string) {
+func freePorts(t testing.TB, n int) (all []string) {
 	t.Helper()
 	for range n {
 		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -72,7 +72,7 @@ func freePorts(t *testing.T, n int) (all []string) {
 }
 
 // tellUntil has the routers tell each other who listens until something is so.
-func tellUntil(t *testing.T, what string, so func() bool, routers ...*router) {
+func tellUntil(t testing.TB, what string, so func() bool, routers ...*router) {
 	t.Helper()
 	for range 500 {
 		for _, r := range routers {
@@ -148,6 +148,30 @@ func TestLegCarriesPackets(t *testing.T) {
 	})
 	if st := y.Stats(); st.ReadDatagrams != 4 || st.WriteDatagrams != 1 {
 		t.Errorf("%+v, %+v", s, st)
+	}
+}
+
+// BenchmarkLeg carries packets of 1400 octets over the loopback interface, 46 at a time, from one router's loop to the other's.
+func BenchmarkLeg(b *testing.B) {
+	at := freePorts(b, 2)
+	x, _ := testSite(b, at[0], "", at[1])
+	y, _ := testSite(b, at[1], "somebody", at[0])
+	tellUntil(b, "it is known who listens", func() bool { return x.links[1].listens }, x, y)
+	out, in := x.links[1].conn, y.links[1].conn.Readers()[1]
+	m := []netio.Message{{To: testGroup, TTL: 9, Source: netip.MustParseAddr("10.1.2.3"), SegmentSize: 1400, Data: make([]byte, 46*1400)}}
+	b.SetBytes(1400)
+	b.ReportAllocs()
+	var batch netio.Batch
+	for sent, got := 0, 0; got < b.N; {
+		for ; sent < b.N && sent-got < 256; sent += 46 {
+			if _, err := out.WriteBatch(m); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := in.ReadBatch(&batch); err != nil {
+			b.Fatal(err)
+		}
+		got += len(batch.Datagrams)
 	}
 }
 
