@@ -37,3 +37,9 @@ func TestFileByPGMCC(t *testing.T) {
 		t.Errorf("an acker is reported: %v; it took %.2f s, the rate alone takes %.2f", acker, seconds, least)
 	}
 }
+
+// Who sends to receivers that acknowledge nothing is told why it is slow.
+func TestNobodyAcknowledgesPGMCC(t *testing.T) {
+	s := start(t, []byte("one\ntwo\nthree\n"), "pgmsend", "-e", endpoint(), "--cc", "pgmcc", "--lines", "--linger", "1ms", "-")
+	s.says("--cc fixed --rate R needs none")
+}

@@ -47,6 +47,7 @@ func sendStream(ctx context.Context, o *options, stdin io.Reader, stdout, stderr
 	if o.verbose {
 		n.display.Printf("session %s to %v", r.Session, o.endpoint)
 	}
+	defer n.warnUnheard(conn).Stop()
 	start := time.Now()
 	done := make(chan error, 1)
 	go func() { done <- n.copy(conn, stdin, &r) }()
@@ -73,6 +74,19 @@ func sendStream(ctx context.Context, o *options, stdin io.Reader, stdout, stderr
 		n.display.Printf("sent %s, %d packets, %d again", console.FormatSize(r.Bytes), r.ODATA, r.RDATA)
 	}
 	return console.ExitOK
+}
+
+// unheardTime is longer than PGMCC waits for an acknowledgement.
+const unheardTime = 4 * time.Second
+
+// warnUnheard says, after a while, that nobody acknowledges what PGMCC sends, which is slow then: receivers of other stacks seldom do. Receivers of
+// files always do, so that there it is nobody who is there, and that is said anyway.
+func (n *narrator) warnUnheard(conn *pgm.Conn) *time.Timer {
+	return time.AfterFunc(unheardTime, func() {
+		if s := conn.Stats(); n.o.cc == pgm.CCPGMCC && s.ODATA > 0 && s.Control.ACKs == 0 {
+			n.display.Printf("no receiver acknowledges: without one, --cc pgmcc sends a packet each 3 s (--cc fixed --rate R needs none)")
+		}
+	})
 }
 
 // farewellTime is how long a session that failed goes on telling its receivers so.
