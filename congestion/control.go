@@ -90,18 +90,18 @@ const drainGain = 0.6
 func (a *Auto) start(now time.Time, e *entry, s *sample, used bool) {
 	over := min(max(e.base.get()/8, 4*time.Millisecond), 16*time.Millisecond)
 	switch {
-	case s.cause == overflow, s.heavy, a.contested && s.congested, !a.contested && s.delay > 4*over:
+	case s.cause == overflow, s.heavy, !a.contested && s.delay > 4*over:
 		a.exits += 2
-	case !a.contested && s.delay > over && s.rate < follows*a.offered(s.probe):
+	case a.contested && s.congested, !a.contested && s.delay > over && s.rate < follows*a.offered(s.probe):
 		a.exits++
-	default:
+	case !a.contested: // a single loss is what others bring about as well, but the second one counts whenever it comes
 		a.exits = 0
 	}
 	a.measured = max(a.measured*0.7, s.rate)
 	if a.exits >= 2 && s.rate > 0 {
 		a.count(s.cause)
-		if a.contested { // TCP's slow start ends with β of twice what arrives
-			a.settle(now, startGain*cubicBeta)
+		if a.contested {
+			a.settle(now, 1)
 			return
 		}
 		a.window.set(max(a.measured*max(e.base.get(), leastRTT).Seconds()/float64(a.c.Packet), 2))
@@ -109,7 +109,7 @@ func (a *Auto) start(now time.Time, e *entry, s *sample, used bool) {
 		a.rate = drainGain * a.measured
 		return
 	}
-	if used && a.exits == 0 {
+	if used && (a.exits == 0 || a.contested) {
 		a.rate = max(a.rate, startGain*min(s.rate, s.probe.rate))
 	}
 }
