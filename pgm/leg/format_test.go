@@ -133,7 +133,7 @@ func TestHellosAreWrittenAndReadAsDrawn(t *testing.T) {
 		to string
 	}{
 		"no cookie":               {headerLen, "0000000000000000"},
-		"too many groups":         {headerLen + 8, "21"},
+		"too many groups":         {headerLen + 8, "41"},
 		"hops that are none":      {headerLen + greetingLen + 1, "00"},
 		"more hops than possible": {headerLen + greetingLen + 1, "11"},
 		"a group that is none":    {headerLen + greetingLen + 4, "0a000001"},

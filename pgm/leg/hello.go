@@ -6,7 +6,7 @@ import (
 )
 
 // MaxGroups is how many groups a hello names at most. What is wanted beyond that is not asked for.
-const MaxGroups = 32
+const MaxGroups = 64
 
 // MaxHops is how many legs lie between a router and the listeners that it knows of, at most. A ring of legs in which nobody listens any more
 // counts up to it, and is then silent.
