@@ -26,11 +26,11 @@ func (anything) accept(*receiver.Session) receiver.Sink { return anything{} }
 
 // redirection is a source, and a repairer on another subnet, of which a test says what they send.
 type redirection struct {
-	t              *testing.T
-	source, remote *net.UDPConn
-	tsi            packet.TSI
-	group          netip.AddrPort
-	next           packet.SQN
+	t                         *testing.T
+	source, remote, neighbour *net.UDPConn
+	tsi                       packet.TSI
+	group                     netip.AddrPort
+	next                      packet.SQN
 }
 
 func (r *redirection) send(p []byte) {
@@ -93,7 +93,7 @@ func (r *redirection) offer(repairer string) {
 func newRedirection(t *testing.T, c ReceiverConfig) *redirection {
 	t.Helper()
 	a, b := netns.Test(t).Pair("10.9.0.%d/24")
-	a.Up("lo", "10.99.0.1/32")
+	a.Up("lo", "10.99.0.1/32", "10.9.0.7/32")
 	a.Run("ip route add 239.0.0.0/8 dev v0")
 	b.Run("ip route add 10.99.0.1 via 10.9.0.1")
 	r := &redirection{t: t, tsi: packet.TSI{GSI: packet.GSI{1, 2, 3, 4, 5, 6}, Port: 1000}, group: netip.MustParseAddrPort("239.1.2.3:7500"), next: 1}
@@ -108,7 +108,9 @@ func newRedirection(t *testing.T, c ReceiverConfig) *redirection {
 		}
 		return s
 	}
-	a.Do(func() { r.source, r.remote = listen("10.9.0.1:7500"), listen("10.99.0.1:7500") })
+	a.Do(func() {
+		r.source, r.remote, r.neighbour = listen("10.9.0.1:7500"), listen("10.99.0.1:7500"), listen("10.9.0.7:7500")
+	})
 	var receive *Receiver
 	b.Do(func() {
 		if err == nil {
@@ -137,6 +139,10 @@ func TestReceiverFollowsRedirection(t *testing.T) {
 	q = r.lose()
 	r.asked(r.source, q, "the source, though a neighbour offers itself")
 	r.repair(q)
+	r.neighbour.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := r.neighbour.Read(make([]byte, 1500)); err == nil {
+		t.Errorf("%d octets come to the neighbour", n)
+	}
 
 	r.offer("10.99.0.1")
 	for range 2 {
