@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -38,7 +37,7 @@ func TestForwardingCost(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 				defer cancel()
-				send := exec.CommandContext(ctx, "ip", "netns", "exec", l.prefix+"s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"),
+				send := l.commandContext(ctx, "s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"),
 					"--rate", rate, "--expect", "1", "--progress", "none", file)
 				before := cpu(router.Process.Pid)
 				if out, err := send.CombinedOutput(); err != nil {

@@ -17,52 +17,36 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/gopgm/gopgm/internal/netns"
 )
 
 // lab is a network of namespaces: a source, an element, a second element, and behind that three networks of three receivers each.
 //
 //	s — e1 — e2 — leaf1: r11 r12 r13, leaf2: r21 r22 r23, leaf3: r31 r32 r33, and d, who repairs
 type lab struct {
-	t      *testing.T
-	prefix string
-	bin    string
-	group  string // empty: the default
-	raw    bool   // PGM as an IP protocol
-	v6     bool
+	t     *testing.T
+	hosts map[string]*netns.Host
+	bin   string
+	group string // empty: the default
+	raw   bool   // PGM as an IP protocol
+	v6    bool
 
 	repeated int // NAKs, when watch began
 }
 
-// newHosts makes namespaces and builds the programs, or skips the test.
+// newHosts makes hosts and builds the programs, or skips the test.
 func newHosts(t *testing.T, hosts ...string) *lab {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a lab of namespaces takes its time")
 	}
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to make network namespaces")
-	}
-	for _, tool := range []string{"ip", "nft", "ethtool", "sysctl", "go"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s", tool)
-		}
-	}
-	l := &lab{t: t, prefix: fmt.Sprintf("pgmr%d-", os.Getpid()), bin: t.TempDir()}
-	if out, err := exec.Command("ip", "netns", "add", l.prefix+hosts[0]).CombinedOutput(); err != nil {
-		t.Skipf("cannot make network namespaces: %s", out)
-	}
-	t.Cleanup(func() {
-		for _, h := range hosts {
-			_ = exec.Command("ip", "netns", "del", l.prefix+h).Run()
-		}
-	})
-	linkPrograms(t, l.bin)
-	for _, h := range hosts[1:] {
-		l.must("ip", "netns", "add", l.prefix+h)
-	}
+	n := netns.Test(t, "nft", "ethtool", "sysctl", "go")
+	l := &lab{t: t, hosts: map[string]*netns.Host{}, bin: t.TempDir()}
 	for _, h := range hosts {
-		l.in(h, "ip", "link", "set", "lo", "up")
+		l.hosts[h] = n.Host()
 	}
+	linkPrograms(t, l.bin)
 	return l
 }
 
@@ -118,41 +102,66 @@ func six(addr string) string {
 }
 
 func (l *lab) link(a, ai, aa, b, bi, ba string) {
-	l.in(a, "ip", "link", "add", ai, "type", "veth", "peer", "name", bi, "netns", l.prefix+b)
-	for _, e := range [][3]string{{a, ai, aa}, {b, bi, ba}} {
+	l.hosts[a].Cable(ai, l.hosts[b], bi)
+	ends := [][3]string{{a, ai, aa}, {b, bi, ba}}
+	for _, e := range ends {
 		// Packets are lost one by one only if they are not joined.
 		_ = l.command(e[0], "ethtool", "-K", e[1], "gso", "off", "gro", "off", "tso", "off", "tx-udp-segmentation", "off").Run()
-		if addr, bits, ok := strings.Cut(e[2], "/"); ok {
-			l.in(e[0], "ip", "addr", "add", addr+"/"+bits, "dev", e[1])
-			l.in(e[0], "ip", "addr", "add", six(addr)+"/64", "dev", e[1], "nodad")
+		var addresses []string
+		if addr, _, ok := strings.Cut(e[2], "/"); ok {
+			addresses = []string{e[2], six(addr) + "/64", fmt.Sprintf("fe80::%x/64", netip.MustParseAddr(addr).AsSlice()[3])}
 		}
-		l.in(e[0], "ip", "link", "set", e[1], "up")
+		l.hosts[e[0]].Up(e[1], addresses...)
 	}
-}
-
-func (l *lab) must(name string, args ...string) string {
-	l.t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		l.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	for _, e := range ends {
+		l.hosts[e[0]].Await(e[1])
 	}
-	return string(out)
 }
 
 // in runs a command on a host.
 func (l *lab) in(host string, args ...string) string {
 	l.t.Helper()
-	return l.must("ip", append([]string{"netns", "exec", l.prefix + host}, args...)...)
+	out, err := l.command(host, args...).CombinedOutput()
+	if err != nil {
+		l.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }
 
-func (l *lab) command(host string, args ...string) *exec.Cmd {
-	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + host}, args...)...)
+// command is a program that is to run on a host.
+type command struct {
+	*exec.Cmd
+	host *netns.Host
+}
+
+func (l *lab) command(host string, args ...string) *command {
+	return l.commandContext(context.Background(), host, args...)
+}
+
+func (l *lab) commandContext(ctx context.Context, host string, args ...string) *command {
+	return &command{exec.CommandContext(ctx, args[0], args[1:]...), l.hosts[host]}
+}
+
+func (c *command) Start() error { return c.host.Start(c.Cmd) }
+
+func (c *command) Run() error {
+	if err := c.Start(); err != nil {
+		return err
+	}
+	return c.Wait()
+}
+
+func (c *command) CombinedOutput() ([]byte, error) {
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	err := c.Run()
+	return out.Bytes(), err
 }
 
 // program starts one of our programs on a host; it ends with the test.
 func (l *lab) program(t *testing.T, host, name string, args ...string) *program {
 	t.Helper()
-	p := &program{Cmd: l.command(host, append([]string{filepath.Join(l.bin, name)}, args...)...)}
+	p := &program{command: l.command(host, append([]string{filepath.Join(l.bin, name)}, args...)...)}
 	p.Stderr = &p.said
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -169,7 +178,7 @@ func (l *lab) program(t *testing.T, host, name string, args ...string) *program 
 
 // program is one of ours that runs, and what it has said so far.
 type program struct {
-	*exec.Cmd
+	*command
 	said transcript
 }
 
@@ -282,8 +291,8 @@ func (l *lab) transfer(t *testing.T, size int, rate string, during func(), flags
 	l.heard(t, receivers)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	args := []string{"netns", "exec", l.prefix + "s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--expect", "9", "--progress", "none"}
-	send := exec.CommandContext(ctx, "ip", slices.Concat(args, flags, []string{file})...)
+	args := []string{filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--expect", "9", "--progress", "none"}
+	send := l.commandContext(ctx, "s", slices.Concat(args, flags, []string{file})...)
 	var out bytes.Buffer
 	send.Stderr = &out
 	if err := send.Start(); err != nil {

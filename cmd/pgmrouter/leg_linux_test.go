@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -153,8 +152,8 @@ func (l *sites) transfer(t *testing.T, size int, rate string, during func(), fla
 	if flags == nil {
 		flags = []string{"--expect", "3"}
 	}
-	args := slices.Concat([]string{"netns", "exec", l.prefix + "s", filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--progress", "none"}, flags, []string{file})
-	send := exec.CommandContext(ctx, "ip", args...)
+	args := slices.Concat([]string{filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--progress", "none"}, flags, []string{file})
+	send := l.commandContext(ctx, "s", args...)
 	var out bytes.Buffer
 	send.Stderr = &out
 	if err := send.Start(); err != nil {
