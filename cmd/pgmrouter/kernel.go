@@ -42,28 +42,10 @@ type event struct {
 
 // openKernel takes the kernel's multicast routing for groups, which have the same interfaces. Without it they would hear nothing but what bears
 // Router Alert.
-func openKernel(links []*link, groups []*flows) (k *kernel, err error) {
-	k = &kernel{groups: make(map[netip.Addr]*flows), foreign: make(map[mroute.Miss]time.Time)}
-	defer func() {
-		if err != nil {
-			k.close()
-		}
-	}()
-	var interfaces []*net.Interface
-	for _, l := range links {
-		interfaces = append(interfaces, l.conn.Interface())
-	}
-	if k.transit, err = mroute.OpenTransit(protocol); err != nil {
-		return nil, err
-	}
-	for _, ifi := range interfaces {
-		s, err := mroute.OpenSampler(ifi, protocol, odata)
-		if err != nil {
-			return nil, err
-		}
-		k.samplers = append(k.samplers, s)
-	}
-	if k.table, err = mroute.Open(interfaces); err != nil {
+func openKernel(links []*link, groups []*flows) (*kernel, error) {
+	k := &kernel{groups: make(map[netip.Addr]*flows), foreign: make(map[mroute.Miss]time.Time)}
+	if err := k.open(links); err != nil {
+		k.close()
 		return nil, err
 	}
 	for _, f := range groups {
@@ -71,6 +53,25 @@ func openKernel(links []*link, groups []*flows) (k *kernel, err error) {
 		f.kernel, f.table = k, k.table
 	}
 	return k, nil
+}
+
+func (k *kernel) open(links []*link) (err error) {
+	var interfaces []*net.Interface
+	for _, l := range links {
+		interfaces = append(interfaces, l.conn.Interface())
+	}
+	if k.transit, err = mroute.OpenTransit(protocol); err != nil {
+		return err
+	}
+	for _, ifi := range interfaces {
+		s, err := mroute.OpenSampler(ifi, protocol, odata)
+		if err != nil {
+			return err
+		}
+		k.samplers = append(k.samplers, s)
+	}
+	k.table, err = mroute.Open(interfaces)
+	return err
 }
 
 // run tells the groups what the kernel says, until ctx is done or something fails.

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gopgm/gopgm/internal/mroute"
+	"github.com/gopgm/gopgm/internal/netns"
 )
 
 // tally counts packets of each type that come to interfaces of the lab.
@@ -152,5 +156,28 @@ func TestKernelForwardsData(t *testing.T) {
 		if out := l.in("e1", "ip", "mroute", "show"); out != "" {
 			t.Errorf("entries have stayed: %s", out)
 		}
+	})
+}
+
+// Where another program has the kernel's multicast routing, the router learns so, and goes on without.
+func TestKernelMayBeTaken(t *testing.T) {
+	host := netns.Test(t).Host()
+	host.Do(func() {
+		table, err := mroute.Open(nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer table.Close()
+		if _, err := openKernel(nil, nil); !errors.Is(err, mroute.ErrTaken) {
+			t.Errorf("got %v, want %v", err, mroute.ErrTaken)
+		}
+		table.Close()
+		k, err := openKernel(nil, nil)
+		if err != nil {
+			t.Errorf("when the other has ended: %v", err)
+			return
+		}
+		k.close()
 	})
 }

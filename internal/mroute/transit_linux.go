@@ -47,7 +47,10 @@ func (t *Transit) open(protocol int) error {
 	if err := attach(in, filterUnicast); err != nil {
 		return err
 	}
-	// Nothing comes to this address but what is intercepted, for which the kernel does not look at it.
+	// Nothing comes to this address but what is intercepted, for which the kernel does not look at it. It is there even if lo is down.
+	if err := unix.SetsockoptInt(in, unix.SOL_IP, unix.IP_FREEBIND, 1); err != nil {
+		return os.NewSyscallError("IP_FREEBIND", err)
+	}
 	if err := unix.Bind(in, &unix.SockaddrInet4{Addr: [4]byte{127, 255, 255, 254}}); err != nil {
 		return os.NewSyscallError("bind", err)
 	}
