@@ -101,7 +101,7 @@ func (a *Auto) start(now time.Time, e *entry, s *sample, used bool) {
 	if a.exits >= 2 && s.rate > 0 {
 		a.count(s.cause)
 		if a.contested {
-			a.settle(now, 1)
+			a.settle(now)
 			return
 		}
 		a.window.set(max(a.measured*max(e.base.get(), leastRTT).Seconds()/float64(a.c.Packet), 2))
@@ -142,12 +142,12 @@ func (a *Auto) plateau(now time.Time) {
 	if a.flat++; a.flat < plateauRounds {
 		return
 	}
-	a.settle(now, 1)
+	a.settle(now)
 }
 
-// settle ends the start where others keep a queue full: so many times what arrives now is our share of it.
-func (a *Auto) settle(now time.Time, times float64) {
-	a.window.set(max(min(times*a.measured, a.rate)*a.rtt.Seconds()/float64(a.c.Packet), 2))
+// settle ends the start where others keep a queue full: what arrives now is our share of it.
+func (a *Auto) settle(now time.Time) {
+	a.window.set(max(min(a.measured, a.rate)*a.rtt.Seconds()/float64(a.c.Packet), 2))
 	a.phase, a.calm = cruising, 0
 	a.suspend(now)
 }
