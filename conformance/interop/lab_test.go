@@ -89,8 +89,9 @@ func (x lab) run(dir string, t *tools) (o *outcome, err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	began := time.Now()
-	net, hosts, err := newNetwork(ctx, 1+x.sources, x.loss)
+	net := netns.New(ctx)
 	defer net.Close()
+	hosts, err := layOut(net, 1+x.sources, x.loss)
 	if err != nil {
 		return nil, err
 	}

@@ -21,10 +21,8 @@ func address(host, family int) string {
 	return fmt.Sprintf("10.77.0.%d", 10+host)
 }
 
-// newNetwork makes a net of so many hosts, in which each host's port of the switch drops a share of the PGM packets, of whatever type,
-// that are on their way to the host. It is to be closed even after an error.
-func newNetwork(ctx context.Context, hosts, lossPercent int) (*netns.Net, []*netns.Host, error) {
-	n := netns.New(ctx)
+// layOut makes hosts and a switch, each of whose ports drops a share of the PGM packets, of whatever type, that are on their way to the host.
+func layOut(n *netns.Net, hosts, lossPercent int) ([]*netns.Host, error) {
 	sw, around := n.Star(hosts, "10.77.0.%d/24", "fd77::%d/64", "fe80::%d/64")
 	for i, h := range around {
 		// What is captured are packets as they are on the wire: not those that are yet to be cut up or to get a checksum.
@@ -33,7 +31,7 @@ func newNetwork(ctx context.Context, hosts, lossPercent int) (*netns.Net, []*net
 			sw.Filter(netns.Out, fmt.Sprintf("p%d", i), fmt.Sprintf("meta l4proto { 17, 113 } numgen random mod 100 < %d drop", lossPercent))
 		}
 	}
-	return n, around, n.Err()
+	return around, n.Err()
 }
 
 // pause sleeps; it reports false if the context is done.
