@@ -77,16 +77,25 @@ func (m *Member) gift(view *View) *gift {
 	return nil
 }
 
-// SendState gives the next piece of the state for which a Requested with this view has asked, of any size. It copies p. ErrFull will pass;
-// ErrNobody will not: those who waited are gone, or have got it from another.
-func (m *Member) SendState(now time.Time, view *View, p []byte) error {
+// open returns the state that is given with a view, and has not been said to be complete.
+func (m *Member) open(now time.Time, view *View) (*gift, error) {
 	m.tick(now)
 	if m.over {
-		return ErrOut
+		return nil, ErrOut
 	}
 	g := m.gift(view)
 	if g == nil || g.closed {
-		return ErrNobody
+		return nil, ErrNobody
+	}
+	return g, nil
+}
+
+// SendState gives the next piece of the state for which a Requested with this view has asked, of any size. It copies p. ErrFull will pass;
+// ErrNobody will not: those who waited are gone, or have got it from another.
+func (m *Member) SendState(now time.Time, view *View, p []byte) error {
+	g, err := m.open(now, view)
+	if err != nil {
+		return err
 	}
 	if len(g.queue) > 0 && g.put-g.taken() >= uint64(m.c.StateWindow) {
 		return ErrFull
@@ -102,13 +111,9 @@ func (m *Member) SendState(now time.Time, view *View, p []byte) error {
 
 // EndState says that the state is complete.
 func (m *Member) EndState(now time.Time, view *View) error {
-	m.tick(now)
-	if m.over {
-		return ErrOut
-	}
-	g := m.gift(view)
-	if g == nil || g.closed {
-		return ErrNobody
+	g, err := m.open(now, view)
+	if err != nil {
+		return err
 	}
 	g.closed = true
 	return nil
