@@ -250,7 +250,8 @@ func (s *schedule) stable() (ids []uint64) {
 	yes := make([]bool, len(last.Members))
 	for r, q := range last.Members {
 		p := s.n.procs[q.ID-1]
-		yes[r] = !p.crashed && (!p.ended || p.leaving)
+		// Who left before it had a view, or because nobody had the state, cannot help the others on.
+		yes[r] = !p.crashed && (!p.ended || p.leaving && p.m.View() != nil && p.why == Left)
 	}
 	if !quorum(yes) {
 		return nil
