@@ -10,9 +10,16 @@ import (
 // hashGroup is how many octets the hash takes at a time: 16 chunks of BLAKE3, which vector instructions compress side by side.
 const hashGroup = guts.MaxSIMD * guts.ChunkSize
 
-// hashPiece is how many octets of a file are read at a time to be hashed: few enough to be in the processor's cache still, many
-// enough to make the system call cheap.
+// hashPiece is how many octets are hashed at a time: few enough to be in the processor's cache still, many enough to make a system call
+// that reads them cheap. Pieces begin at multiples of it.
 const hashPiece = 256 << 10
+
+// contents is where a digester gets what it hashes. It asks for each octet once, in its turn, for no more than hashPiece at a time, and for none
+// beyond a multiple of hashPiece together with those before it.
+type contents interface {
+	// next returns n octets from at on, valid until it is called again. What is shorter is an io.ErrUnexpectedEOF.
+	next(at int64, n int) ([]byte, error)
+}
 
 // digester computes the BLAKE3-256 of a file that grows, or is read, from its beginning on. It keeps no octets, only the roots
 // of the subtrees: it reads again what did not fill a group, so a file that is never finished costs nothing more. The hash of a
@@ -25,21 +32,22 @@ type digester struct {
 // offset returns how many octets are hashed.
 func (d *digester) offset() int64 { return int64(d.groups) * hashGroup }
 
-// follow hashes what there is of a file of the given size whose first limit octets can be read. buf holds hashPiece octets.
-func (d *digester) follow(r io.ReaderAt, buf []byte, limit, size int64) error {
+// follow hashes what there is of a file of the given size whose first limit octets can be had.
+func (d *digester) follow(c contents, limit, size int64) error {
 	if limit >= size {
 		limit = size - 1 // the last group is different: finish hashes it
 	}
 	for {
 		at := d.offset()
-		n := min(limit-at, int64(len(buf))) / hashGroup * hashGroup
+		n := min(limit-at, hashPiece-at%hashPiece) / hashGroup * hashGroup
 		if n <= 0 {
 			return nil
 		}
-		if err := readFull(r, buf[:n], at); err != nil {
+		p, err := c.next(at, int(n))
+		if err != nil {
 			return err
 		}
-		for p := buf[:n]; len(p) > 0; p = p[hashGroup:] {
+		for ; len(p) > 0; p = p[hashGroup:] {
 			d.push(guts.ChainingValue(guts.CompressBuffer((*[hashGroup]byte)(p), hashGroup, &guts.IV, d.groups*guts.MaxSIMD, 0)))
 		}
 	}
@@ -55,15 +63,17 @@ func (d *digester) push(cv [8]uint32) {
 	d.groups++
 }
 
-// finish hashes the rest of the file and returns its digest. buf holds hashPiece octets.
-func (d *digester) finish(r io.ReaderAt, buf []byte, size int64) (digest [32]byte, err error) {
-	if err := d.follow(r, buf, size, size); err != nil {
+// finish hashes the rest of the file and returns its digest. buf, of hashGroup octets, is overwritten: all of a group must be memory.
+func (d *digester) finish(c contents, buf []byte, size int64) (digest [32]byte, err error) {
+	if err := d.follow(c, size, size); err != nil {
 		return digest, err
 	}
 	rest := int(size - d.offset())
-	if err := readFull(r, buf[:rest], d.offset()); err != nil {
+	p, err := c.next(d.offset(), rest)
+	if err != nil {
 		return digest, err
 	}
+	copy(buf, p)
 	n := guts.CompressBuffer((*[hashGroup]byte)(buf), rest, &guts.IV, d.groups*guts.MaxSIMD, 0)
 	for i := 0; d.groups>>i != 0; i++ {
 		if d.groups>>i&1 != 0 {

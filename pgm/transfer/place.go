@@ -71,6 +71,8 @@ type writer struct {
 	files    fileCache
 	target   *part // whose file is being asked for
 	iov      vector
+	pieces   *pieces      // the verifier's
+	piece    *piece       // that is being written; nil: none
 	decoder  *fec.Decoder // nil: nothing was decoded
 	readPart *part        // whose file was read last to decode, though it is whole
 	readFile *os.File
@@ -79,7 +81,7 @@ type writer struct {
 
 func newWriter(dest *destination, in *inbox, verify *verifier) *writer {
 	w := &writer{
-		dest: dest, in: in, verify: verify,
+		dest: dest, in: in, verify: verify, pieces: verify.pieces,
 		jobs: make(chan *job, maxJobs), spare: make(chan *job, maxJobs), parts: make(map[int]*part),
 	}
 	w.files.open, w.files.max = w.openTarget, maxOpenReceived
@@ -169,24 +171,21 @@ func (w *writer) place(places []placement) {
 	for i := 0; i < len(places); {
 		p, first := places[i].part, places[i].block
 		w.iov.reset()
-		n := uint32(0)
-		for i < len(places) && places[i].part == p && places[i].block == first+n && w.iov.room() && !p.held.has(first+n) {
-			w.iov.add(places[i].data)
+		n := 0
+		for i+n < len(places) && places[i+n].part == p && places[i+n].block == first+uint32(n) && w.iov.room() && !p.held.has(first+uint32(n)) {
+			w.iov.add(places[i+n].data)
 			n++
-			i++
 		}
-		if n == 0 { // an earlier run has left it here
-			i++
-			continue
+		if n > 0 && !p.over.Load() {
+			w.write(places[i : i+n])
 		}
-		if !p.over.Load() {
-			w.write(p, first, n)
-		}
+		i += max(n, 1) // none: an earlier run has left it here
 	}
 }
 
-// write writes what the vector holds: n blocks of p from first on.
-func (w *writer) write(p *part, first, n uint32) {
+// write writes blocks that lie side by side, which the vector holds.
+func (w *writer) write(places []placement) {
+	p, first := places[0].part, places[0].block
 	f, err := w.file(p)
 	if err == nil {
 		err = w.iov.writeAt(f, int64(first)*int64(p.block))
@@ -195,8 +194,9 @@ func (w *writer) write(p *part, first, n uint32) {
 		w.fail(p, err)
 		return
 	}
-	for b := first; b != first+n; b++ {
-		p.held.add(b)
+	w.keep(places)
+	for i := range places {
+		p.held.add(first + uint32(i))
 	}
 	p.unsaved = true
 	w.in.wrote(int64(w.iov.size))
@@ -214,12 +214,15 @@ func (w *writer) openTarget(int) (*os.File, error) {
 	return w.dest.openFor(w.target)
 }
 
-// advance tells the verifier how far p is there from its beginning on, if that is worth its while.
+// advance tells the verifier how far p is there from its beginning on, piece by piece.
 func (w *writer) advance(p *part) {
 	complete := p.held.full()
 	frontier := min(int64(p.held.contiguous())*int64(p.block), p.o.Size)
-	if !complete && frontier-p.told < hashPiece {
-		return
+	if !complete {
+		frontier -= frontier % hashPiece
+		if frontier == p.told {
+			return
+		}
 	}
 	p.told = frontier
 	if !complete {
@@ -239,6 +242,7 @@ func (w *writer) obey(o *order) {
 	case o.lost:
 		w.fail(p, ErrLost)
 	case o.restart:
+		w.dropPiece() // it may be of what p was before
 		p.held = newBlockSet(p.n)
 		p.existing, p.resumed, p.told = false, 0, 0
 		p.discard(w.dest)

@@ -208,7 +208,7 @@ func (s *sending) steer() error {
 		missing := s.ledger.missing(!s.sent.IsZero())
 		if text := strings.Join(missing, ", "); text != waiting && now.Sub(s.start) > settle+noReceiverAfter/4 && (s.opened.IsZero() || !s.sent.IsZero()) {
 			if waiting = text; text != "" {
-				s.note(Event{Kind: Waiting, Bytes: s.store.content.Load(), Receivers: begun, Finished: finished, Expected: s.expected(), Missing: missing})
+				s.note(Event{Kind: Waiting, Bytes: s.store.ahead.sent.Load(), Receivers: begun, Finished: finished, Expected: s.expected(), Missing: missing})
 			}
 		}
 		switch {
@@ -265,7 +265,7 @@ func (s *sending) look(now time.Time, begun, finished int) {
 		return
 	}
 	s.progress = now.Add(s.o.Progress)
-	bytes := s.store.content.Load()
+	bytes := s.store.ahead.sent.Load()
 	rate := s.meter.add(now, bytes)
 	stats := s.sender.Stats()
 	s.note(Event{
@@ -320,7 +320,7 @@ func (s *sending) conclude(err error) error {
 	}
 	s.mu.Lock()
 	r := &s.summary.Sessions[0]
-	r.Objects, r.Bytes = s.store.sentObjects(), s.store.content.Load()
+	r.Objects, r.Bytes = s.store.sentObjects(), s.store.ahead.sent.Load()
 	r.Wire, r.Repaired, r.Duration = stats.Sent, repairs(stats), end.Sub(s.start)
 	// That a link is left out is as it should be.
 	failed := slices.IndexFunc(r.Problems, func(p Problem) bool { return !errors.Is(p.Err, ErrKind) })

@@ -14,7 +14,7 @@ import (
 )
 
 // store is the transmit window of a session: all of it, from the first record to the last digest, for as long as the session lasts.
-// Content is read from the files when a packet is sent and again when it is repaired; nothing is kept. It is a source.Store:
+// Content is read from the files before a packet is sent and again when it is repaired; nothing is kept longer. It is a source.Store:
 // Load, Next and Trail are called on the loop's goroutine, hash runs on one of its own, and the rest may be called from any.
 type store struct {
 	*plan
@@ -25,11 +25,12 @@ type store struct {
 	record      []byte // the encoded record that was loaded last
 	recordIndex int    // its number; -1: none
 
-	gate    atomic.Uint32 // distance from the first packet of what may not be sent yet
-	sent    atomic.Uint32 // distance from the first packet of what was never loaded
-	content atomic.Int64  // octets of content among the packets before sent
-	err     atomic.Pointer[Problem]
-	failed  chan struct{} // closed when err is set
+	gate   atomic.Uint32 // distance from the first packet of what may not be sent yet
+	sent   atomic.Uint32 // distance from the first packet of what was never loaded
+	ahead  *readAhead    // content, the first time that it is sent
+	before []int64       // of each object: content of those before it
+	err    atomic.Pointer[Problem]
+	failed chan struct{} // closed when err is set
 
 	// Digests are computed in the order of the objects, beside the sending. known is how many are; the packets of the first that is not
 	// are withheld from its digest on. starved is set when that was what Next ran into: then the loop is to be woken.
@@ -37,25 +38,28 @@ type store struct {
 	known   atomic.Uint32
 	starved atomic.Bool
 	wake    func()
-	ahead   chan struct{} // has an element when sending has gone on
 }
 
-// loadRun is how many octets of a file are read at a time: a run that one system call sends. They are read into one buffer, which stays in the
-// processor's cache, and copied from there to the packets; a vectored read, which has the kernel look at each packet's slice, is slower.
+// loadRun is how many octets are loaded at a time: a run that one system call sends. Those that are not in the ring are read into one buffer,
+// which stays in the processor's cache, and copied from there to the packets; a vectored read, which has the kernel look at each packet's
+// slice, is slower.
 const loadRun = 64 << 10
-
-// hashAhead is how far the digests may be ahead of the sending, in octets: far enough to hide a slow read, near enough that the sending
-// finds in the page cache what was hashed.
-const hashAhead = 64 << 20
 
 var _ source.Store = (*store)(nil)
 
 // newStore returns the store for what was scanned. It withholds everything behind the first records until open is called. wake is
 // called, from another goroutine, when there is more to send.
 func newStore(p *plan, s *scan, wake func()) *store {
-	st := &store{plan: p, scan: s, recordIndex: -1, wake: wake, ahead: make(chan struct{}, 1), failed: make(chan struct{})}
+	st := &store{plan: p, scan: s, recordIndex: -1, wake: wake, ahead: newReadAhead(), failed: make(chan struct{})}
 	st.buf = make([]byte, loadRun)
 	st.digests = make([][32]byte, len(p.objects))
+	st.before = make([]int64, len(p.objects))
+	for i := 1; i < len(p.objects); i++ {
+		st.before[i] = st.before[i-1]
+		if o := &p.objects[i-1]; !o.Dir {
+			st.before[i] += o.Size
+		}
+	}
 	st.files.open, st.files.max = st.openFile, maxOpenSent
 	st.gate.Store(uint32(p.records[0].Data - p.first))
 	return st
@@ -163,15 +167,9 @@ func (st *store) loaded(end uint32, p *span, first packet.SQN, n int) {
 	if !p.objects {
 		return
 	}
-	// Packets are loaded in order the first time, so all n are new, and of one object.
-	o := &p.m.Objects[p.m.find(first)]
-	if i := int64(first - o.First); i < blocks(o.Size, st.block) {
-		st.content.Add(min((i+int64(n))*int64(st.block), o.Size) - i*int64(st.block))
-	}
-	select {
-	case st.ahead <- struct{}{}:
-	default:
-	}
+	k := p.m.find(first)
+	o := &p.m.Objects[k]
+	st.ahead.advance(st.before[st.bases[p.m.Index]+k] + min(int64(first-o.First+packet.SQN(n))*int64(st.block), o.Size))
 }
 
 func (st *store) loadRecord(p *span, first packet.SQN, dst []source.TSDU) int {
@@ -203,23 +201,32 @@ func (st *store) loadObjects(p *span, first packet.SQN, dst []source.TSDU) int {
 		dst[0].Fragment, dst[0].Syn, dst[0].Fin, dst[0].HasSum = packet.Fragment{}, false, false, false
 		return 1
 	}
-	f, err := st.files.get(index)
-	if err != nil {
-		st.fail(index, err)
-		return 0
-	}
-	block := uint32(first - o.First)
-	off := int64(block) * int64(st.block)
-	run := st.buf[:min(int64(min(len(dst), len(st.buf)/st.block)*st.block), o.Size-off)]
-	if err := readFull(f, run, off); err != nil {
-		st.fail(index, err)
-		return 0
+	off := int64(first-o.First) * int64(st.block)
+	size := min(int64(min(len(dst), loadRun/st.block)*st.block), o.Size-off)
+	from := st.before[index] + off
+	ahead := st.ahead.has(from, from+size)
+	run := st.buf[:size]
+	if !ahead {
+		f, err := st.files.get(index)
+		if err == nil {
+			err = readFull(f, run, off)
+		}
+		if err != nil {
+			st.fail(index, err)
+			return 0
+		}
 	}
 	n := 0
 	for ; len(run) > 0; n++ {
 		t := &dst[n]
-		t.Data = t.Data[:copy(t.Data[:min(len(run), st.block)], run)]
+		t.Data = t.Data[:min(len(run), st.block)]
+		if ahead {
+			st.ahead.copy(t.Data, from)
+		} else {
+			copy(t.Data, run)
+		}
 		t.Fragment, t.Syn, t.Fin, t.HasSum = packet.Fragment{}, false, false, false
+		from += int64(len(t.Data))
 		run = run[len(t.Data):]
 	}
 	return n
@@ -239,20 +246,18 @@ func (st *store) sentObjects() int {
 }
 
 // hash computes the digests of the objects in their order, until it is done, ctx is, or a file cannot be read. A file that is not what
-// was scanned at its end is told to changed; it is for the receivers' digests to show whether what was sent is of one piece.
+// was scanned at its end is told to changed, and gets a digest that no copy has: what was read may be of two versions.
 func (st *store) hash(ctx context.Context, changed func(name string)) {
-	buf := make([]byte, hashPiece)
-	var before int64 // content of the objects before
+	content := &object{readAhead: st.ahead, ctx: ctx, wrap: make([]byte, hashPiece)}
+	last := make([]byte, hashGroup)
 	for i := range st.objects {
-		o := &st.objects[i]
-		if !o.Dir {
-			if err := st.hashObject(ctx, i, before, buf, changed); err != nil {
+		if !st.objects[i].Dir {
+			if err := st.hashObject(i, content, last, changed); err != nil {
 				if ctx.Err() == nil {
 					st.fail(i, err)
 				}
 				return
 			}
-			before += o.Size
 		}
 		st.known.Add(1)
 		if st.starved.Swap(false) {
@@ -261,36 +266,24 @@ func (st *store) hash(ctx context.Context, changed func(name string)) {
 	}
 }
 
-func (st *store) hashObject(ctx context.Context, i int, before int64, buf []byte, changed func(string)) error {
+func (st *store) hashObject(i int, content *object, last []byte, changed func(string)) error {
 	o := &st.objects[i]
 	f, err := st.openFile(i)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	content.file = f
 	var d digester
-	for d.offset()+hashGroup < o.Size {
-		limit := d.offset() + hashPiece
-		for before+limit > st.content.Load()+hashAhead {
-			select {
-			case <-st.ahead:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		if err := d.follow(f, buf, limit, o.Size); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	if st.digests[i], err = d.finish(f, buf, o.Size); err != nil {
+	if st.digests[i], err = d.finish(content, last, o.Size); err != nil {
 		return err
 	}
 	info, err := f.Stat()
 	if err == nil && (info.Size() != o.Size || info.ModTime().UnixNano() != o.ModTime) {
 		changed(o.Name)
+		for k := range st.digests[i] {
+			st.digests[i][k] ^= 0xff
+		}
 	}
 	return err
 }

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// verifier computes the digests of the files of one session, beside the loop and the writer: it follows what is written from the beginning on
-// and finds it in the page cache. When a file is whole and its digest is the one that the source sent, it gets its name.
+// verifier computes the digests of the files of one session, beside the loop and the writer: it follows what is written from the beginning on,
+// in pieces that the writer has kept, or reads it from the page cache. When a file is whole and its digest is the one that the source sent, it
+// gets its name.
 type verifier struct {
 	dest *destination
 	in   *inbox
@@ -18,8 +19,11 @@ type verifier struct {
 	files  int // that are open in queue
 	closed bool
 
-	buf     []byte
-	current *part // whose file is open
+	pieces  *pieces
+	piece   *piece // that is being hashed
+	buf     []byte // for what is read
+	last    []byte // for the last group of a file
+	current *part  // whose file is open
 	file    *os.File
 
 	commits   sync.WaitGroup
@@ -34,7 +38,10 @@ const (
 )
 
 func newVerifier(dest *destination, in *inbox) *verifier {
-	v := &verifier{dest: dest, in: in, buf: make([]byte, hashPiece), committer: make(chan struct{}, maxCommits)}
+	v := &verifier{
+		dest: dest, in: in, pieces: new(pieces), buf: make([]byte, hashPiece), last: make([]byte, hashGroup),
+		committer: make(chan struct{}, maxCommits),
+	}
 	v.more.L = &v.mu
 	return v
 }
@@ -140,8 +147,7 @@ func (v *verifier) step(p *part, frontier int64, complete, known bool) {
 	if p.hashed && !known {
 		return
 	}
-	f, err := v.open(p)
-	if err != nil {
+	if _, err := v.open(p); err != nil {
 		v.fail(p, err)
 		return
 	}
@@ -150,9 +156,9 @@ func (v *verifier) step(p *part, frontier int64, complete, known bool) {
 			p.hash = new(digester)
 		}
 		limit := min(frontier, p.hash.offset()+verifySlice)
-		err := p.hash.follow(f, v.buf, limit, p.o.Size)
+		err := p.hash.follow(v, limit, p.o.Size)
 		if err == nil && complete && p.hash.offset()+hashGroup >= p.o.Size {
-			p.sum, err = p.hash.finish(f, v.buf, p.o.Size)
+			p.sum, err = p.hash.finish(v, v.last, p.o.Size)
 			p.hashed, p.hash = true, nil
 		}
 		switch {
@@ -193,6 +199,9 @@ func (v *verifier) fail(p *part, err error) {
 // startOver has all of p sent again.
 func (v *verifier) startOver(p *part) {
 	p.again, p.hashed, p.hash = true, false, nil
+	v.pieces.release(v.piece) // what it was before
+	v.piece = nil
+	v.pieces.forget(p)
 	v.mu.Lock()
 	p.complete, p.frontier = false, 0
 	v.mu.Unlock()
