@@ -162,7 +162,7 @@ func (m *Member) answer(members, joiners []ID) *ack {
 	return a
 }
 
-func (m *Member) handlePrepare(now time.Time, p *peer, r *reader) error {
+func (m *Member) handlePrepare(now time.Time, p *peer, group uint64, r *reader) error {
 	base, round, members, joiners := r.viewID(), r.uint64(), r.ids(), r.ids()
 	if r.bad || len(members)+len(joiners) > MaxMembers {
 		return ErrMalformed
@@ -170,7 +170,7 @@ func (m *Member) handlePrepare(now time.Time, p *peer, r *reader) error {
 	id := ballotID{round, p.id}
 	switch {
 	case m.view == nil:
-		if !slices.Contains(joiners, m.c.ID) || m.gone || base.Counter+1 < m.invited {
+		if !slices.Contains(joiners, m.c.ID) || m.gone || group == m.invitedBy && base.Counter+1 < m.invited {
 			return nil // not for this process, or by one that does not know that the group went on
 		}
 		if base == (ViewID{}) {
@@ -180,8 +180,8 @@ func (m *Member) handlePrepare(now time.Time, p *peer, r *reader) error {
 			m.promised, m.foundedBy, m.offered = id, m.t, nil
 			m.ballot = nil
 		}
-		if m.invitedAt = m.t; m.invited != base.Counter+1 {
-			m.invited, m.future, m.futureSize = base.Counter+1, nil, 0
+		if m.invitedAt = m.t; m.invited != base.Counter+1 || m.invitedBy != group {
+			m.invited, m.invitedBy, m.future, m.futureSize = base.Counter+1, group, nil, 0
 		}
 	case base != m.view.ID || p.rank < 0 || m.decided != nil:
 		return ErrStale

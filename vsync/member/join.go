@@ -85,7 +85,7 @@ func (m *Member) look(now time.Time) {
 	if len(ids) == 1 && m.t < 2*m.c.Found {
 		return // to be alone is the least likely
 	}
-	m.foundedBy, m.invited, m.invitedAt = m.t, 1, m.t
+	m.foundedBy, m.invited, m.invitedBy, m.invitedAt = m.t, 1, 0, m.t
 	m.start(now, m.promised.round+1, ids)
 }
 

@@ -56,6 +56,7 @@ type Member struct {
 	future     []early // what came of the next view before its time
 	futureSize int
 	invited    uint64 // the counter of the view that this member may begin with,
+	invitedBy  uint64 // by which group; 0: one that is being founded
 	invitedAt  time.Duration
 	before     *past // the view before, while somebody may need it
 
@@ -270,7 +271,7 @@ func (m *Member) dispatch(now time.Time, s *peer, h *header, body, p []byte) err
 	case kindAlive:
 		return m.handleAlive(s, h, r)
 	case kindPrepare:
-		return m.handlePrepare(now, s, r)
+		return m.handlePrepare(now, s, h.group, r)
 	case kindAck:
 		return m.handleAck(s, r)
 	case kindAccept:

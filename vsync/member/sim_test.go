@@ -270,6 +270,17 @@ func seeds(t *testing.T, n int) int {
 	return n
 }
 
+// Schedules that have found mistakes, each of which may be rare, hold whatever else is played.
+func TestSchedulesThatFoundMistakes(t *testing.T) {
+	for _, seed := range []uint64{3094, 4299, 7354, 11065, 16277, 31476} {
+		s := newSchedule(seed)
+		s.play()
+		if found := s.judge(); len(found) > 0 {
+			t.Errorf("seed %d: %d violations; first %v", seed, len(found), found[0])
+		}
+	}
+}
+
 // Whatever happens, what a group promises holds: VSYNC_SEEDS says how many schedules are tried, VSYNC_FROM behind which seed,
 // the flag -seed tries one.
 func TestPromisesHold(t *testing.T) {
