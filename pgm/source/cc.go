@@ -251,14 +251,20 @@ func (s *Source) pace(rate int) {
 	}
 }
 
-// worstLoss returns the greatest part of the data that a receiver of the session reports to have lost; not ok when none reports.
-func (k *control) worstLoss() (p float64, ok bool) {
+// lossAge is for how long the loss counts that a receiver has reported: it may be gone, or not be one.
+const lossAge = 30 * time.Second
+
+// worstLoss returns the greatest part of the data that a receiver of the session reports of late to have lost; not ok when none ever reported.
+func (k *control) worstLoss(now time.Time) (p float64, ok bool) {
 	if k == nil {
 		return 0, false
 	}
 	k.Receivers(func(r congestion.Receiver) bool {
-		if !r.Excluded {
-			p, ok = max(p, r.Loss), true
+		if r.Excluded {
+			return true
+		}
+		if ok = true; now.Sub(r.Heard) < lossAge {
+			p = max(p, r.Loss)
 		}
 		return true
 	})

@@ -135,7 +135,7 @@ func (p *parity) dataSent(now time.Time, n int, k *control) {
 		left -= m
 	}
 	p.dataAt = now
-	if p.tuning.sent(n, p.onDemand, k) {
+	if p.tuning.sent(now, n, p.onDemand, k) {
 		p.onDemand = true
 	}
 	p.plan.SetProactive(p.tuning.n)

@@ -251,7 +251,7 @@ func TestParityIsAdvertisedWhenItPays(t *testing.T) {
 					from = netAddrPort(from, r)
 					tuning.selective(from, c.per)
 				}
-				advertised = tuning.sent(8, false, nil) || advertised
+				advertised = tuning.sent(time.Time{}, 8, false, nil) || advertised
 			}
 			if advertised != c.want {
 				t.Errorf("advertised: %v", advertised)
@@ -313,7 +313,7 @@ func TestUnaskedParityFollowsTheWorstReceiver(t *testing.T) {
 					if lacks := asks - tuning.n; lacks > 0 {
 						tuning.asked(lacks, 0)
 					}
-					tuning.sent(64, c.onDemand, k)
+					tuning.sent(time.Time{}, 64, c.onDemand, k)
 				}
 			}
 			run(64*40, c.k, c.selects, c.asks)
@@ -332,6 +332,28 @@ func TestUnaskedParityFollowsTheWorstReceiver(t *testing.T) {
 				t.Errorf("when nothing is lost any more, %d are sent unasked", tuning.n)
 			}
 		})
+	}
+}
+
+// What a receiver reported that has been silent since, and may be gone, is forgotten, whether others report or not.
+func TestUnaskedParityForgetsWhoIsGone(t *testing.T) {
+	then := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	now := then.Add(lossAge)
+	for _, others := range [][]congestion.Receiver{nil, {{Heard: now}}} {
+		k := &control{Controller: &reports{receivers: append(others, congestion.Receiver{Loss: 0.1, Heard: then})}}
+		tuning := newTuning(fec.Config{Group: 64, Adaptive: true}.WithDefaults())
+		run := func(now time.Time) int {
+			for range 64 * 500 {
+				tuning.sent(now, 64, false, k)
+			}
+			return tuning.n
+		}
+		if n := run(now.Add(-1)); n != 14 {
+			t.Errorf("%d others: %d are sent unasked while it is heard, want 14", len(others), n)
+		}
+		if n := run(now); n != 0 {
+			t.Errorf("%d others: %d are sent unasked after that", len(others), n)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package source
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/gopgm/gopgm/fec"
 )
@@ -65,7 +66,7 @@ func (t *tuning) selective(from netip.AddrPort, n int) {
 }
 
 // sent notes n data packets, and reports whether parity is to be there on demand from now on. k knows what receivers report.
-func (t *tuning) sent(n int, onDemand bool, k *control) (advertise bool) {
+func (t *tuning) sent(now time.Time, n int, onDemand bool, k *control) (advertise bool) {
 	if t.data += n; t.adapter == nil || t.data < tuneGroups*t.k {
 		return false
 	}
@@ -77,7 +78,7 @@ func (t *tuning) sent(n int, onDemand bool, k *control) (advertise bool) {
 	if t.demand && !onDemand {
 		advertise = (all-most)*payShare >= t.data
 	} else {
-		t.adapt(onDemand, most, k)
+		t.adapt(now, onDemand, most, k)
 	}
 	clear(t.askers)
 	t.data, t.lost, t.groups = 0, 0, 0
@@ -85,10 +86,10 @@ func (t *tuning) sent(n int, onDemand bool, k *control) (advertise bool) {
 }
 
 // adapt ends an interval of the adapter, in which a receiver asked selectively for so many packets at most.
-func (t *tuning) adapt(onDemand bool, most int, k *control) {
+func (t *tuning) adapt(now time.Time, onDemand bool, most int, k *control) {
 	// Where nobody asked, what was sent unasked was enough: how much less would have been, nobody knows. So the estimate decays.
 	rest := t.adapter.Loss() * 7 / 8
-	if loss, ok := k.worstLoss(); ok {
+	if loss, ok := k.worstLoss(now); ok {
 		t.adapter.Report(int(loss*float64(t.data)), t.data)
 	} else if onDemand {
 		t.adapter.Report(t.lost+int(rest*float64(t.data-t.groups*t.k)), t.data)
