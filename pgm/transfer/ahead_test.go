@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
+	"github.com/gopgm/gopgm/pgm/packet"
 	"lukechampine.com/blake3"
 )
 
@@ -113,5 +116,69 @@ func TestReadAheadIsGivenUp(t *testing.T) {
 	cancel()
 	if err := <-done; err != context.Canceled {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What is sent is what was hashed, though the files have changed since: it is read once. What is sent again is read again.
+func TestContentIsReadOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "t")
+	write := func(octet byte) {
+		for name, n := range map[string]int{"a": 100_000, "b/empty": 0, "b/c": 300_000, "d": 1, "e/f/g": 200_000} {
+			name = filepath.Join(dir, filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(name, bytes.Repeat([]byte{octet, byte(n >> 10)}, n)[:n], 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write(1)
+	s, err := scanPaths([]string{dir}, func(p Problem) { t.Error(p) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := arrange(s.objects, s.total, benchBlock, SessionID{1}, 0xffff_ff80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := newStore(p, s, func() {})
+	defer st.close()
+	st.hash(t.Context(), func(name string) { t.Errorf("%s has changed", name) })
+	st.open()
+	run := newSlab(benchRun)
+	for octet := byte(1); octet <= 2; octet++ {
+		want := map[string][]byte{}
+		for _, o := range st.objects {
+			if !o.Dir {
+				want[o.Name] = bytes.Repeat([]byte{octet, byte(o.Size >> 10)}, int(o.Size))[:o.Size]
+			}
+		}
+		write(2)
+		got := map[string][]byte{}
+		for sqn := st.Trail(); sqn != st.Next(); {
+			tsdus := run.reset()
+			n, err := st.Load(sqn, tsdus)
+			if n == 0 || err != nil {
+				t.Fatalf("packet %v: %d, %v, %+v", sqn, n, err, st.failure())
+			}
+			if at := st.find(sqn); at.objects {
+				o := &at.m.Objects[at.m.find(sqn)]
+				for i := range n {
+					if sqn+packet.SQN(i) != o.digestSQN(st.block) {
+						got[o.Name] = append(got[o.Name], tsdus[i].Data...)
+					}
+				}
+			}
+			sqn += packet.SQN(n)
+		}
+		for name, data := range want {
+			if !bytes.Equal(got[name], data) {
+				t.Errorf("time %d: %s is not what it is to be, %d octets of %d", octet, name, len(got[name]), len(data))
+			}
+		}
+		if n := st.ahead.sent.Load(); n != s.total || n != st.ahead.filled.Load() {
+			t.Errorf("%d octets of %d were sent, %d read ahead", n, s.total, st.ahead.filled.Load())
+		}
 	}
 }
