@@ -65,6 +65,7 @@ type inbox struct {
 	refused bool       // something could not be taken
 	limit   packet.SQN // the first of it, before a record is known
 	idle    time.Time  // since when nothing else has come; zero: not at all
+	patient bool       // the record that is missing may come in the next round
 	ended   bool
 }
 
@@ -99,7 +100,7 @@ func (in *inbox) Data(d receiver.Data) bool {
 		return true
 	}
 	if p == nil {
-		return in.strange(d.SQN)
+		return in.strange(&d)
 	}
 	if !p.objects {
 		in.spoil(fmt.Errorf("%w: packet %d is no part of a record", ErrManifest, d.SQN))
@@ -142,14 +143,14 @@ func (in *inbox) Data(d receiver.Data) bool {
 	return true
 }
 
-// strange takes a packet of which nothing is known, and reports whether nothing ever will be.
-func (in *inbox) strange(s packet.SQN) bool {
-	if in.all {
+// strange takes a packet of which nothing is known, and reports whether it was taken: nothing ever will be, or it is kept.
+func (in *inbox) strange(d *receiver.Data) bool {
+	if in.all || in.keepEarly(d) {
 		return true
 	}
-	if len(in.segments) == 0 && (!in.refused || s.Before(in.limit)) {
-		in.limit = s
-		in.session.Limit(s - 1) // what came before it is what we lack
+	if len(in.segments) == 0 && (!in.refused || d.SQN.Before(in.limit)) {
+		in.limit = d.SQN
+		in.session.Limit(d.SQN - 1) // what came before it is what we lack
 	}
 	in.refused = true
 	return false
@@ -303,6 +304,7 @@ func (in *inbox) install(m *Manifest, first packet.SQN, length int) error {
 	}
 	j := in.work()
 	j.orders = append(j.orders, order{segment: seg, parts: seg.parts, refused: refused})
+	in.takeEarly()
 	return nil
 }
 
@@ -394,7 +396,7 @@ const patience = 10 * time.Second
 // tick looks after a session that may be none of files. It is called now and then.
 func (in *inbox) tick(now time.Time) {
 	switch {
-	case in.ended || len(in.segments) > 0 || !in.refused:
+	case in.ended || len(in.segments) > 0 || !in.refused || in.patient:
 	case in.idle.IsZero():
 		in.idle = now
 	case now.Sub(in.idle) >= patience:

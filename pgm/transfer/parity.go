@@ -11,10 +11,11 @@ import (
 )
 
 // parity is what an inbox does for groups to be decoded. What has come is not kept in memory for it: a group that lacks something is read back
-// from the files, which finds it in the page cache. Only records, which are in no file, are kept as they came.
+// from the files, which finds it in the page cache. Only records, which are in no file, are kept as they came, and what came before its record.
 type parity struct {
 	used    bool // the session has parity
 	records map[packet.SQN]fec.Original
+	early   []packet.SQN // those of records that are no parts of a record
 	octets  int
 	spare   chan *group // that were decoded, to be used again
 }
@@ -111,6 +112,41 @@ func (in *inbox) keepRecord(d *receiver.Data) {
 	}
 	p.octets += len(d.TSDU)
 	p.records[d.SQN] = fec.Original{TSDU: append([]byte(nil), d.TSDU...), Fragment: d.Fragment}
+}
+
+// maxEarlyPackets bounds what is kept for want of a record: two of the largest groups.
+const maxEarlyPackets = 2 * fec.MaxGroup
+
+// keepEarly keeps a packet of which nothing is known yet, where there is parity: then its group can be decoded, and that may bring the record
+// that is missing. Otherwise a packet that is lost at the very beginning would cost a receiver that cannot ask all of the first round.
+func (in *inbox) keepEarly(d *receiver.Data) bool {
+	p := &in.parity
+	if !p.used || len(p.early) >= maxEarlyPackets {
+		return false
+	}
+	n := len(p.records)
+	if in.keepRecord(d); len(p.records) == n {
+		return false
+	}
+	p.early = append(p.early, d.SQN)
+	return true
+}
+
+// takeEarly takes what was kept, as far as it is known by now.
+func (in *inbox) takeEarly() {
+	p := &in.parity
+	early := p.early
+	p.early = nil
+	for _, s := range early {
+		if !in.all && in.layout.find(s) == nil {
+			p.early = append(p.early, s)
+			continue
+		}
+		o := p.records[s]
+		delete(p.records, s)
+		p.octets -= len(o.TSDU)
+		in.Data(receiver.Data{SQN: s, TSDU: o.TSDU, Fragment: o.Fragment})
+	}
 }
 
 // giveBack hands a group that was decoded to the session, which delivers what came of it.
@@ -221,6 +257,7 @@ func (v *verifier) digestOf(p *part) ([32]byte, bool) {
 
 // mute has the receiver send nothing for the session, whose source would not hear it.
 func (in *inbox) mute() {
+	in.patient = true
 	in.session.Silent()
 	in.deafen()
 }
