@@ -42,6 +42,9 @@ func (i *intake) crowd(now time.Time) (limit int, ok bool) {
 
 // relieved reports, once, that there has been room for long enough, and the source was told otherwise.
 func (i *intake) relieved(now time.Time) bool {
+	if now.Before(i.full) { // the clock was set back
+		i.full = now
+	}
 	if i.since.IsZero() || now.Sub(i.full) < intakeRelief {
 		return false
 	}

@@ -92,3 +92,20 @@ func TestSlowProgramLimitsTheSource(t *testing.T) {
 		t.Errorf("a limit of %d kB/s though all is read", got)
 	}
 }
+
+// A clock that is set back does not keep the source slow until it is as late again.
+func TestIntakeSurvivesAClock(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	var i intake
+	i.crowd(now)
+	if _, ok := i.crowd(now.Add(intakeSpan)); !ok {
+		t.Fatal("nothing is known after all of the time to measure")
+	}
+	now = now.Add(-time.Hour)
+	if i.relieved(now) || i.relieved(now.Add(intakeRelief-1)) {
+		t.Error("relieved at once")
+	}
+	if !i.relieved(now.Add(intakeRelief)) {
+		t.Error("not relieved")
+	}
+}
