@@ -30,7 +30,7 @@ func joined(r io.Reader, group netip.Addr) (names []string, err error) {
 		f := strings.Fields(line)
 		switch {
 		case len(f) >= 2 && !strings.HasPrefix(line, "\t"):
-			name = f[1]
+			name = strings.TrimSuffix(f[1], ":") // a long one has no space behind it
 		case len(f) >= 1:
 			var b [4]byte
 			n, err := strconv.ParseUint(f[0], 16, 32)

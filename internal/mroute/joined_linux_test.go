@@ -16,8 +16,9 @@ func TestJoinedReadsInterfaces(t *testing.T) {
 	const text = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n" +
 		"1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n" +
 		"4\teth0      :     2      V3\n\t\t\t\t0909C0EF     2 0:00000000\t\t0\n\t\t\t\t010000E0     1 0:00000000\t\t0\n" +
-		"5\teth1      :     1      V2\n\t\t\t\t0909C0EF     1 0:00000000\t\t1\n"
-	for group, want := range map[string][]string{"239.192.9.9": {"eth0", "eth1"}, "224.0.0.1": {"lo", "eth0"}, "239.192.9.8": nil} {
+		"5\teth1      :     1      V2\n\t\t\t\t0909C0EF     1 0:00000000\t\t1\n" +
+		"6\tenx0a0b0c0d0e0f:     1      V3\n\t\t\t\t0709C0EF     1 0:00000000\t\t0\n"
+	for group, want := range map[string][]string{"239.192.9.9": {"eth0", "eth1"}, "224.0.0.1": {"lo", "eth0"}, "239.192.9.8": nil, "239.192.9.7": {"enx0a0b0c0d0e0f"}} {
 		if got, err := joined(strings.NewReader(text), netip.MustParseAddr(group)); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: on %v, %v; want %v", group, got, err, want)
 		}
