@@ -274,7 +274,29 @@ func TestTransitSendsUnicastOn(t *testing.T) {
 	}
 }
 
-// A Sampler sees some of the many, and all of the few that bear no alert.
+// fragment sends a piece of a packet, which is not its first, from the source to the group.
+func (n *net3) fragment(t *testing.T, data string) {
+	t.Helper()
+	n.hosts[0].Do(func() {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer unix.Close(fd)
+		source, to := n.source.As4(), group.Addr().As4()
+		p := append([]byte{0x45, 6: 0, 7: 9, 8: 8, 9: protocol}, 0, 0)
+		p = append(append(append(p, source[:]...), to[:]...), data...)
+		if err := errors.Join(
+			unix.SetsockoptInet4Addr(fd, unix.SOL_IP, unix.IP_MULTICAST_IF, source),
+			unix.Sendto(fd, p, 0, &unix.SockaddrInet4{Addr: to}),
+		); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A Sampler sees some of the many, and all of the few that bear no alert. A fragment is neither.
 func TestSamplerSeesSomeOfMany(t *testing.T) {
 	n := newNet3(t)
 	var s *Sampler
@@ -293,6 +315,7 @@ func TestSamplerSeesSomeOfMany(t *testing.T) {
 	}
 	send(t, source, group, true, "y\x04")
 	send(t, source, netip.AddrPortFrom(netip.MustParseAddr("10.9.0.1"), 7500), false, "z\x05")
+	n.fragment(t, "f\x05")
 	send(t, source, group, false, "end\x05")
 	time.AfterFunc(5*time.Second, func() { s.Close() })
 	many := 0

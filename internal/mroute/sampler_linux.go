@@ -44,11 +44,13 @@ func OpenSampler(ifi *net.Interface, protocol int, many Kind) (*Sampler, error) 
 	return s, nil
 }
 
-// filter returns what lets pass what a Sampler sees.
+// filter returns what lets pass what a Sampler sees. A fragment is no packet: what is in it where a packet has its kind, may be anything.
 func (k Kind) filter(protocol int) []bpf.Instruction {
 	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: 0, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x45, SkipTrue: 11}, // a header of 20 octets
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x45, SkipTrue: 13}, // a header of 20 octets
+		bpf.LoadAbsolute{Off: 6, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x3fff, SkipTrue: 11}, // more fragments, or an offset
 		bpf.LoadAbsolute{Off: 9, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(protocol), SkipTrue: 9},
 		bpf.LoadAbsolute{Off: 16, Size: 1},
