@@ -246,6 +246,33 @@ func TestParityRepairDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// What parity has brought back may be longer than all that came.
+func TestRepairerGivesParityOfTheLongestThatItRebuilt(t *testing.T) {
+	r := newRepairer(t, nil)
+	feed(t, r, fromSource, words{"tgs": "8", "lead": "16"}.spm(t, "1"))
+	e := fec.NewEncoder(8, 1000)
+	e.Begin(8, 8)
+	for i := range 8 {
+		o := fec.Original{TSDU: make([]byte, 10)}
+		if q := packet.SQN(8 + i); q == 11 {
+			o.TSDU = make([]byte, 1000)
+		} else {
+			h := packet.Downstream(packet.TypeODATA, testTSI, 7500)
+			h.TSDULength = uint16(len(o.TSDU))
+			b := append(packet.Data{SQN: q, Trail: 1}.Append(h.Append(nil)), o.TSDU...)
+			packet.Seal(b)
+			feed(t, r, fromSource, b)
+		}
+		e.Set(i, o)
+	}
+	feed(t, r, fromSource, e.Append(nil, packet.Downstream(packet.TypeRDATA, testTSI, 7500), 1, 0))
+	drain(t, r.PollTransmit, start)
+	feed(t, r, fromParent, words{"count": "1"}.request(t, packet.TypeNAK, "8"))
+	if s := r.Stats(); s.Rebuilt != 1 || s.ParityRepairs != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // [11.1-04]: a source that has parity on demand answers a NAK by parity. A repairer that misses a packet itself brings it back by that, with the
 // fragment of an APDU that it is, and repairs it.
 func TestRepairerIsRepairedByParity(t *testing.T) {

@@ -49,6 +49,7 @@ func (r *Repairer) rebuild(now time.Time, s *repaired) {
 			for q, o := range j.Rebuilt() {
 				s.cache.put(q, r.original(s, q, o))
 				s.recovery.Received(now, q)
+				p.longest = max(p.longest, len(o.TSDU))
 				r.stats.Rebuilt++
 				p.groups.Have(q)
 			}
