@@ -99,13 +99,29 @@ func (l *Loop) serve(now time.Time) time.Duration {
 	for _, a := range l.attached {
 		for p, ok := a.engine.PollTransmit(now); ok; p, ok = a.engine.PollTransmit(now) {
 			a.port.Send(&p) // a failure is counted: the link may be down for a while
+			l.asked(now, a, &p)
 		}
+	}
+	for _, a := range l.attached {
 		next = earliest(next, a.engine.NextTimeout())
 	}
 	if next.IsZero() {
 		return time.Hour
 	}
 	return time.Until(next)
+}
+
+// asked gives what a Router has sent to the Listeners on the same link, whose ports do not hear what this host sends: the other routers of the
+// link know of the querier's own host, as of any, only by its answers. To the Router it is no news that this host listens.
+func (l *Loop) asked(now time.Time, by attachment, p *Packet) {
+	if _, ok := by.engine.(*Router); !ok {
+		return
+	}
+	for _, a := range l.attached {
+		if h, ok := a.engine.(*Listener); ok && a.port.family == by.port.family && a.port.ifi.Index == by.port.ifi.Index {
+			h.HandlePacket(now, p)
+		}
+	}
 }
 
 // read takes in packets until the port is closed or fails.
