@@ -167,7 +167,13 @@ func (h *hub) run(ctx context.Context) {
 	go func() {
 		defer h.close()
 		var b netio.Batch
-		for h.conn.Readers()[0].ReadBatch(&b) == nil {
+		for {
+			if err := h.conn.Readers()[0].ReadBatch(&b); err != nil {
+				if !errors.Is(err, net.ErrClosed) { // what ends the program says no more than that the legs are closed
+					fmt.Fprintf(h.stderr, "pgmrouter: the legs are not heard any more: %v\n", err)
+				}
+				return
+			}
 			h.take(time.Now(), &b)
 		}
 	}()
