@@ -288,6 +288,7 @@ func (s *Session) deliver() {
 			s.step(last + 1)
 			s.lost(next, last)
 		default:
+			s.intake.starved = true
 			return
 		}
 	}

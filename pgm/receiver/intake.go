@@ -15,10 +15,11 @@ const (
 // read. The source is told (congestion.Reporter.SetLimit) while there is room for what comes until it has heard: what is dropped can be asked
 // for again, but not for long.
 type intake struct {
-	since  time.Time // when measuring began; zero: there is room
-	full   time.Time // when there was none last
-	taken  int       // octets since then, with what is in front of them
-	limits bool      // the source is told
+	since   time.Time // when measuring began; zero: there is room
+	full    time.Time // when there was none last
+	taken   int       // octets since then, with what is in front of them
+	starved bool      // since then, it took all up to what was missing: it could have taken more
+	limits  bool      // the source is told
 }
 
 // took counts a packet of so many octets that the program took.
@@ -27,8 +28,8 @@ func (i *intake) took(octets int) { i.taken += octets }
 // crowd notes that there is no room to spare. It returns how fast the source may send, in octets a second, when that is known anew.
 func (i *intake) crowd(now time.Time) (limit int, ok bool) {
 	i.full = now
-	if i.since.IsZero() || now.Before(i.since) {
-		i.since, i.taken = now, 0
+	if i.since.IsZero() || now.Before(i.since) || i.starved {
+		i.since, i.taken, i.starved = now, 0, false
 		return 0, false
 	}
 	d := now.Sub(i.since)

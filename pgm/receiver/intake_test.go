@@ -109,3 +109,19 @@ func TestIntakeSurvivesAClock(t *testing.T) {
 		t.Error("not relieved")
 	}
 }
+
+// What a program takes while it waits for what is missing says nothing about how fast it reads.
+func TestIntakeDoesNotCountGaps(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	var i intake
+	i.crowd(now)
+	i.took(10)
+	i.starved = true
+	if limit, ok := i.crowd(now.Add(intakeSpan)); ok {
+		t.Errorf("a limit of %d", limit)
+	}
+	i.took(1000)
+	if limit, ok := i.crowd(now.Add(2 * intakeSpan)); !ok || limit != 1800 {
+		t.Errorf("a limit of %d, %v, want nine tenths of 2000", limit, ok)
+	}
+}
