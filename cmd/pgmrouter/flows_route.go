@@ -8,6 +8,7 @@ import (
 
 	"github.com/gopgm/gopgm/internal/mroute"
 	"github.com/gopgm/gopgm/internal/netio"
+	"github.com/gopgm/gopgm/mld"
 	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/element"
 	"github.com/gopgm/gopgm/pgm/packet"
@@ -144,11 +145,21 @@ func (r *router) unalerted(source netip.Addr) error {
 	return nil
 }
 
-// leaveKernel has the program forward data that the kernel has forwarded until now.
+// leaveKernel has the program forward data that the kernel has forwarded until now. From then on the kernel says who listens, and the program has
+// said that it does not before the kernel says the contrary.
 func (r *router) leaveKernel(why string) error {
 	r.flows.end()
 	r.flows = nil
-	return r.withoutKernel(why)
+	if err := r.announce(mld.Filter{}); err != nil {
+		return err
+	}
+	_ = r.members.loop.Do(func(time.Time) {}) // the loop sends what comes of one thing before it does the next
+	if err := r.withoutKernel(why); err != nil {
+		return err
+	}
+	r.proxy = proxy{}
+	r.propose()
+	return nil
 }
 
 // follow has the kernel's entries follow who listens.
@@ -199,6 +210,7 @@ func (r *router) measureQueues(now time.Time) bool {
 	}
 	counts, err := r.flows.queues.Count()
 	if err != nil {
+		r.flows.close() // it is known no more
 		return false
 	}
 	before := r.flows.counts
@@ -207,7 +219,11 @@ func (r *router) measureQueues(now time.Time) bool {
 	}
 	for i, l := range r.links {
 		index := l.conn.Interface().Index
-		c, b := counts[index], before[index]
+		c := counts[index]
+		b, ok := before[index]
+		if _, there := counts[index]; !ok || !there {
+			b = c // one that is new or gone has done nothing
+		}
 		dropped := c.Dropped - b.Dropped
 		r.engine.Loaded(now, i, uint64(c.Packets-b.Packets+dropped), uint64(dropped))
 	}

@@ -270,6 +270,19 @@ func (l *lab) counter(host, device, name string) int {
 // transfer sends a file from s to the nine receivers, which all must have it whole. during is called when it has begun.
 func (l *lab) transfer(t *testing.T, size int, rate string, during func(), flags ...string) {
 	t.Helper()
+	var hosts []string
+	for k := 1; k <= 3; k++ {
+		for j := 1; j <= 3; j++ {
+			hosts = append(hosts, fmt.Sprintf("r%d%d", k, j))
+		}
+	}
+	ready := func(receivers []*program) { l.heard(t, receivers) }
+	l.deliver(t, hosts, size, rate, ready, during, append([]string{"--expect", "9"}, flags...)...)
+}
+
+// deliver sends a file from s to hosts, which all must have it whole, after ready, which waits until what the receivers hear reaches them.
+func (l *lab) deliver(t *testing.T, hosts []string, size int, rate string, ready func([]*program), during func(), flags ...string) {
+	t.Helper()
 	dir := t.TempDir()
 	data := make([]byte, size)
 	rng := rand.NewChaCha8([32]byte{7})
@@ -279,19 +292,16 @@ func (l *lab) transfer(t *testing.T, size int, rate string, during func(), flags
 		t.Fatal(err)
 	}
 	var receivers []*program
-	for k := 1; k <= 3; k++ {
-		for j := 1; j <= 3; j++ {
-			r := fmt.Sprintf("r%d%d", k, j)
-			if err := os.Mkdir(filepath.Join(dir, r), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			receivers = append(receivers, l.program(t, r, "pgmrecv", "-e", l.endpoint("u0;"), "--once", "--timeout", "30s", "--progress", "none", "--dir", filepath.Join(dir, r)))
+	for _, h := range hosts {
+		if err := os.Mkdir(filepath.Join(dir, h), 0o755); err != nil {
+			t.Fatal(err)
 		}
+		receivers = append(receivers, l.program(t, h, "pgmrecv", "-e", l.endpoint("u0;"), "--once", "--timeout", "30s", "--progress", "none", "--dir", filepath.Join(dir, h)))
 	}
-	l.heard(t, receivers)
+	ready(receivers)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	args := []string{filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--expect", "9", "--progress", "none"}
+	args := []string{filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--progress", "none"}
 	send := l.commandContext(ctx, "s", slices.Concat(args, flags, []string{file})...)
 	var out bytes.Buffer
 	send.Stderr = &out
@@ -304,16 +314,12 @@ func (l *lab) transfer(t *testing.T, size int, rate string, during func(), flags
 	if err := send.Wait(); err != nil {
 		t.Fatalf("pgmsend: %v\n%s", err, out.String())
 	}
-	for _, r := range receivers {
-		_ = r.Wait()
-	}
 	want := sha256.Sum256(data)
-	for k := 1; k <= 3; k++ {
-		for j := 1; j <= 3; j++ {
-			got, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("r%d%d", k, j), "file"))
-			if err != nil || sha256.Sum256(got) != want {
-				t.Errorf("r%d%d does not have it: %v", k, j, err)
-			}
+	for i, r := range receivers {
+		_ = r.Wait()
+		got, err := os.ReadFile(filepath.Join(dir, hosts[i], "file"))
+		if err != nil || sha256.Sum256(got) != want {
+			t.Errorf("%s does not have it: %v", hosts[i], err)
 		}
 	}
 }
@@ -355,6 +361,18 @@ func (l *lab) shown(host string) status {
 			return s
 		}
 	}
+}
+
+// await waits until something is so.
+func (l *lab) await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for range 150 {
+		if so() {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain: %s", what)
 }
 
 // repeats is how many NAKs elements have sent again: on a busy machine the one before may take longer to confirm one than NAK_RPT_IVL.

@@ -3,13 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,41 +58,12 @@ func (l *sites) router(host, peer string) {
 	l.routers[host] = l.program(l.t, host, "pgmrouter", "-e", "239.192.77.71:7500", "-e", "["+groupOf6+"]:7500", "-i", "lan", "--leg", peer, "--query-interval", "1s", "--status", l.status(host))
 }
 
-// show returns what the router of a site knows of the group.
-func (l *sites) show(host string) *status {
-	var out, complaint bytes.Buffer
-	if run(context.Background(), []string{"--show", "--json", "--status", l.status(host)}, &out, &complaint) != 0 {
-		return nil
-	}
-	for d := json.NewDecoder(&out); ; {
-		var s status
-		if d.Decode(&s) != nil {
-			return nil
-		}
-		if s.Group == l.endpoint("") {
-			return &s
-		}
-	}
-}
-
 // leg returns what the router of a site knows of its leg.
 func (l *sites) leg(host string) legStatus {
-	if s := l.show(host); s != nil {
+	if s := l.shown(host); len(s.Links) > 0 {
 		return *s.Links[1].Leg
 	}
 	return legStatus{}
-}
-
-// await waits until something is so.
-func (l *sites) await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for range 150 {
-		if so() {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("waited in vain: %s", what)
 }
 
 // count has nft rules at a device's ingress, each of which counts what it matches, and perhaps drops it.
@@ -130,49 +95,13 @@ func onLeg(typ string) string { return "udp dport 7501 @th,80,8 0x12 @th,288,8 "
 // transfer sends a file from s to the three receivers, which all must have it whole. during is called when it has begun.
 func (l *sites) transfer(t *testing.T, size int, rate string, during func(), flags ...string) {
 	t.Helper()
-	dir := t.TempDir()
-	data := make([]byte, size)
-	rng := rand.NewChaCha8([32]byte{7})
-	_, _ = rng.Read(data)
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	var receivers []*program
-	for i := 1; i <= 3; i++ {
-		r := fmt.Sprintf("r%d", i)
-		if err := os.Mkdir(filepath.Join(dir, r), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		receivers = append(receivers, l.program(t, r, "pgmrecv", "-e", l.endpoint("u0;"), "--once", "--timeout", "30s", "--progress", "none", "--dir", filepath.Join(dir, r)))
-	}
-	l.await(t, "a knows that somebody listens beyond", func() bool { return l.leg("a").Hops == 1 })
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	if flags == nil {
 		flags = []string{"--expect", "3"}
 	}
-	args := slices.Concat([]string{filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--progress", "none"}, flags, []string{file})
-	send := l.commandContext(ctx, "s", args...)
-	var out bytes.Buffer
-	send.Stderr = &out
-	if err := send.Start(); err != nil {
-		t.Fatal(err)
+	ready := func([]*program) {
+		l.await(t, "a knows that somebody listens beyond", func() bool { return l.leg("a").Hops == 1 })
 	}
-	if during != nil {
-		during()
-	}
-	if err := send.Wait(); err != nil {
-		t.Fatalf("pgmsend: %v\n%s", err, out.String())
-	}
-	want := sha256.Sum256(data)
-	for i, r := range receivers {
-		_ = r.Wait()
-		got, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("r%d", i+1), "file"))
-		if err != nil || sha256.Sum256(got) != want {
-			t.Errorf("r%d does not have it: %v", i+1, err)
-		}
-	}
+	l.deliver(t, []string{"r1", "r2", "r3"}, size, rate, ready, during, flags...)
 }
 
 // Sites share a group over a leg as over any link: receivers of one are served by a source at the other, losses are repaired over the leg with
@@ -201,7 +130,7 @@ func TestSites(t *testing.T) {
 		l.transfer(t, 2_000_000, "20M", func() {
 			l.in("x", "bash", "-c", `for i in {1..50}; do printf '\x50\x4c\x12\x0f12345678\x04\x00\x1d\x4c\xef\xc0\x4d\x47\x0b\x47\x01\x02forged forged forged' > /dev/udp/10.71.3.1/7501; done`)
 		})
-		if s := l.show("b"); s == nil || s.Legs.Forged != 50 || s.Links[1].Leg.Malformed != 0 {
+		if s := l.shown("b"); s.Legs == nil || s.Legs.Forged != 50 || s.Links[1].Leg.Malformed != 0 {
 			t.Errorf("of a stranger: %+v", s)
 		}
 		if n := strings.TrimSpace(l.in("a", "awk", "/^Ip: [0-9]/ { print $18 }", "/proc/net/snmp")); len(n) < 4 {

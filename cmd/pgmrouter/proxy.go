@@ -1,7 +1,7 @@
 package main
 
 import (
-	"net/netip"
+	"errors"
 	"slices"
 	"time"
 
@@ -22,7 +22,7 @@ type proxy struct {
 func (r *router) isProxied(name string) bool { return name == r.o.proxy && name != "" }
 
 // propose says upstream what the other links want together, if that has changed [RFC 4605 §4.1].
-func (r *router) propose(now time.Time) {
+func (r *router) propose() {
 	i := slices.IndexFunc(r.links, func(l *link) bool { return r.isProxied(l.name) })
 	if i < 0 {
 		return
@@ -32,25 +32,21 @@ func (r *router) propose(now time.Time) {
 	if p.ever && p.failed == nil && f.Equal(p.said) {
 		return
 	}
-	p.failed = r.subscribe(now, r.links[i], f)
+	p.failed = r.subscribe(r.links[i], f)
 	p.said, p.ever = f, true
 }
 
-// subscribe says on a link what is wanted of the group.
-func (r *router) subscribe(now time.Time, l *link, f mld.Filter) (err error) {
-	group := r.endpoint.Group.Addr()
-	if s, ok := l.conn.(netio.Subscriber); ok && !r.members.reports(l, group) {
-		return s.Subscribe(f.Exclude, f.Sources)
+// subscribe says on a link what is wanted of the group: the program itself while the kernel forwards it and must not know.
+func (r *router) subscribe(l *link, f mld.Filter) error {
+	if r.flows != nil {
+		return r.members.say(l, r.endpoint.Group.Addr(), f)
 	}
-	// The program says itself what it listens to where the kernel must not know.
-	if e := r.members.loop.Do(func(time.Time) { err = r.members.listeners[of(l, group)].Listen(now, 0, group, f) }); e != nil {
-		return e
+	s, ok := l.conn.(netio.Subscriber)
+	if !ok {
+		return errors.ErrUnsupported
 	}
-	return err
+	return s.Subscribe(f.Exclude, f.Sources)
 }
-
-// reports reports whether the program has the host part of MLD or IGMP on a link, and not the kernel.
-func (m *members) reports(l *link, group netip.Addr) bool { return m.listeners[of(l, group)] != nil }
 
 // wanted returns what the links but the one upstream want of the group: "the membership database is a merger of all subscriptions on any
 // downstream interface". Of who is beyond a leg, or always taken to listen, nothing is known of sources.

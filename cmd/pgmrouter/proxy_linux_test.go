@@ -3,14 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/gopgm/gopgm/internal/mroute"
 	"github.com/gopgm/gopgm/mld"
 	"github.com/gopgm/gopgm/pgm"
 )
@@ -43,13 +45,7 @@ func TestProxyInNamespaces(t *testing.T) {
 	}
 	await := func(what string, so func() bool) {
 		t.Helper()
-		for range 100 {
-			if so() {
-				return
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		t.Fatalf("waited in vain: %s\n%s", what, l.in("sw", "bridge", "-d", "mdb", "show"))
+		l.await(t, what, so)
 	}
 	forwards := func() bool { return strings.Contains(l.in("sw", "bridge", "mdb", "show"), "port pe grp 239.192.77.71") }
 
@@ -75,6 +71,59 @@ func TestProxyInNamespaces(t *testing.T) {
 	}
 	await("that nobody wants it is reported", shows("reports nothing"))
 	await("the switch forwards no more", func() bool { return !forwards() })
+}
+
+// joins has a host listen to a group until the test ends or what is returned is called.
+func (l *lab) joins(t *testing.T, host, device, group string) (leave func()) {
+	t.Helper()
+	var c *net.UDPConn
+	var err error
+	l.hosts[host].Do(func() {
+		var ifi *net.Interface
+		if ifi, err = net.InterfaceByName(device); err == nil {
+			c, err = net.ListenMulticastUDP("udp4", ifi, &net.UDPAddr{IP: net.ParseIP(group), Port: 7599})
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave = func() { c.Close() }
+	t.Cleanup(leave)
+	return leave
+}
+
+// Where the kernel forwards the data of one group, the proxy has joined others upstream; and that one when it forwards it no longer. What nobody wants,
+// it has not.
+func TestProxyBesideTheKernelsForwarding(t *testing.T) {
+	l := newHosts(t, "s", "e", "r")
+	l.raw = true
+	l.link("s", "u0", "10.72.1.2/24", "e", "up0", "10.72.1.1/24")
+	l.link("e", "down0", "10.72.2.1/24", "r", "u0", "10.72.2.2/24")
+	const raw, inUDP = "239.192.77.71", "239.192.77.72"
+	l.program(t, "e", "pgmrouter", "-e", l.endpoint(""), "-e", "epgm://"+inUDP+":7500", "-i", "up0", "-i", "down0", "--proxy", "up0", "--query-interval", "1s", "--status", l.status("e"))
+	upstream := func(group string) bool {
+		var names []string
+		l.hosts["e"].Do(func() { names, _ = mroute.Joined(netip.MustParseAddr(group)) })
+		return slices.Contains(names, "up0")
+	}
+	l.await(t, "the kernel forwards", func() bool { return l.shown("e").Forward == forwardKernel })
+	l.joins(t, "r", "u0", inUDP)
+	leave := l.joins(t, "r", "u0", raw)
+	l.await(t, "what is in UDP is joined upstream", func() bool { return upstream(inUDP) })
+	l.await(t, "what the kernel forwards is reported upstream", func() bool {
+		s := l.shown("e")
+		return len(s.Links) > 0 && strings.HasPrefix(s.Links[0].Proxy, "reports EXCLUDE")
+	})
+	if upstream(raw) {
+		t.Error("what the kernel forwards is joined")
+	}
+	l.joins(t, "e", "down0", raw)
+	l.await(t, "the program forwards, and has joined upstream", func() bool { return l.shown("e").Forward == forwardUser && upstream(raw) })
+	leave()
+	l.await(t, "what nobody wants is left", func() bool { return !upstream(raw) })
+	if !upstream(inUDP) {
+		t.Error("what somebody wants is left")
+	}
 }
 
 // What is wanted is the merger of what the links want: who is always taken to listen wants all, and a router of one source that source alone.

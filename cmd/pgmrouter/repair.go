@@ -40,17 +40,7 @@ func (r *router) repair(ctx context.Context, engine *element.Repairer) error {
 		for i := range b.batch.Messages {
 			messages = append(messages, message(&b.batch.Messages[i]))
 		}
-		for rest := messages; len(rest) > 0; {
-			n, err := conn.WriteBatch(rest)
-			if err == nil {
-				break
-			}
-			if gone := conn.Check(); gone != nil {
-				return gone
-			}
-			rest = rest[n+1:]
-		}
-		return nil
+		return r.links[0].write(messages)
 	}
 	for {
 		now := time.Now()

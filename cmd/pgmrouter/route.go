@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -101,7 +100,7 @@ func (r *router) open(ctx context.Context, name string) error {
 		c.Protocol = protocol
 	}
 	c.Alert = r.byKernel()
-	c.Unjoined = r.isProxied(name) && !c.Alert
+	c.Unjoined = r.isProxied(name)
 	conn, err := r.groups.openConn(ctx, c, r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -110,7 +109,7 @@ func (r *router) open(ctx context.Context, name string) error {
 	r.links = append(r.links, l)
 	l.always = slices.Contains(r.o.listen, name) || slices.Contains(r.o.listen, "all") || name == r.o.upstream || r.isProxied(name)
 	if c.Alert {
-		if err := r.members.report(l, r.endpoint); err != nil {
+		if err := r.members.report(l, r.endpoint.Group.Addr()); err != nil {
 			return fmt.Errorf("%s: to say that this router listens: %w", name, err)
 		}
 	}
@@ -166,6 +165,11 @@ func (r *router) loop(ctx context.Context) error {
 	r.read(ctx)
 	b := newOut()
 	timer := time.NewTimer(0)
+	if r.flows != nil {
+		if err := r.announce(r.listensTo()); err != nil {
+			return err
+		}
+	}
 	var measured, counted time.Time
 	for {
 		now := time.Now()
@@ -255,16 +259,24 @@ func (r *router) send(now time.Time, b *out) error {
 		}
 	}
 	for l, messages := range r.out {
-		for len(messages) > 0 {
-			n, err := r.links[l].conn.WriteBatch(messages)
-			if err == nil {
-				break
-			}
-			if gone := r.links[l].conn.Check(); gone != nil {
-				return fmt.Errorf("%s: %w", r.links[l].name, gone)
-			}
-			messages = messages[n+1:]
+		if err := r.links[l].write(messages); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// write sends messages on the link.
+func (l *link) write(messages []netio.Message) error {
+	for len(messages) > 0 {
+		n, err := l.conn.WriteBatch(messages)
+		if err == nil {
+			break
+		}
+		if gone := l.conn.Check(); gone != nil {
+			return fmt.Errorf("%s: %w", l.name, gone)
+		}
+		messages = messages[n+1:]
 	}
 	return nil
 }
@@ -273,7 +285,7 @@ func (r *router) send(now time.Time, b *out) error {
 func (r *router) listen() {
 	r.members.look(r.links, r.endpoint.Group.Addr().WithZone(""))
 	r.listenBeyond(time.Now())
-	r.propose(time.Now())
+	r.propose()
 	for i, l := range r.links {
 		r.engine.Listen(i, l.listens)
 	}
@@ -318,18 +330,15 @@ func (r *router) toward(source netip.Addr) int {
 		clear(r.way)
 	}
 	w := way{link: -1, at: now}
-	if c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 9))); err == nil { // nothing is sent
-		if local, ok := c.LocalAddr().(*net.UDPAddr); ok {
-			for i, l := range r.links {
-				if addrs, err := l.conn.Interface().Addrs(); err == nil && slices.ContainsFunc(addrs, func(a net.Addr) bool {
-					n, ok := a.(*net.IPNet)
-					return ok && n.IP.Equal(local.IP)
-				}) {
-					w.link = i
+	if by, ok := sendsFrom(source); ok {
+		w.link = slices.IndexFunc(r.links, func(l *link) bool {
+			for a := range addresses(l.conn.Interface()) {
+				if a.Addr() == by {
+					return true
 				}
 			}
-		}
-		c.Close()
+			return false
+		})
 	}
 	r.way[source] = w
 	return w.link

@@ -36,7 +36,8 @@ const (
 	statsQueue    = 3          // TCA_STATS_QUEUE: length, backlog, drops, requeues, overlimits
 )
 
-// Count returns the counters by the index of the interface. Interfaces that have no queue are not there.
+// Count returns the counters by the index of the interface. Interfaces that have no queue, or are gone, are not there. After an error, the next
+// answer may be to this question: close it.
 func (q *Queues) Count() (map[int]QueueCount, error) {
 	b := q.buf[:messageHeader+queueHeader]
 	clear(b)
@@ -49,6 +50,9 @@ func (q *Queues) Count() (map[int]QueueCount, error) {
 	counts := make(map[int]QueueCount)
 	for {
 		n, _, err := unix.Recvfrom(q.fd, q.buf, 0)
+		if err == unix.EINTR { // with a timeout, the kernel does not go on by itself
+			continue
+		}
 		if err != nil {
 			return nil, os.NewSyscallError("RTM_GETQDISC", err)
 		}

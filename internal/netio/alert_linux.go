@@ -27,7 +27,8 @@ func (e *endpoint) intercept(s socket) error {
 	return os.NewSyscallError("IP_ROUTER_ALERT", err)
 }
 
-// Join has an endpoint that was opened with Alert hear all of its group instead, as one without does: the kernel no longer forwards the group.
+// Join has an endpoint that was opened with Alert hear all of its group instead, as one without does: the kernel no longer forwards the group. One that
+// was opened with Unjoined, too, is a Subscriber from then on.
 func (e *endpoint) Join() error {
 	if !e.config.Alert {
 		return errors.New("netio: the endpoint has joined already")
@@ -37,12 +38,13 @@ func (e *endpoint) Join() error {
 	if cerr := s.raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_ROUTER_ALERT, 0) }); cerr != nil {
 		err = cerr
 	}
-	if err == nil {
+	if err == nil && !e.config.Unjoined {
 		err = joinGroup(s.pc, e.config, e.link.ifi)
 	}
 	if err != nil {
 		return fmt.Errorf("netio: group %v on %s: %w", e.config.Group, e.link.ifi.Name, err)
 	}
+	e.config.Alert = false
 	return nil
 }
 

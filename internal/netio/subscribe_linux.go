@@ -17,8 +17,11 @@ import (
 // sources send (exclude false; none: nothing), or what all but they send. The host reports it as that of any program, and hears
 // nothing else. Where the kernel has no room for so many sources, all are heard. One goroutine at a time may call it.
 func (e *endpoint) Subscribe(exclude bool, sources []netip.Addr) error {
-	if !e.config.Unjoined {
+	switch {
+	case !e.config.Unjoined:
 		return errors.New("netio: the endpoint has joined for good")
+	case e.config.Alert:
+		return errors.New("netio: the endpoint takes what bears Router Alert, for which it must not join")
 	}
 	err := e.subscribe(exclude, sources)
 	if errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM) {
