@@ -39,6 +39,7 @@ type flows struct {
 // path is the entry of a source.
 type path struct {
 	entry mroute.Entry
+	made  bool // the kernel has it
 	count mroute.Count
 	heard time.Time // when something of it last came
 }
@@ -84,7 +85,7 @@ func (f *flows) add(now time.Time, source netip.Addr, link int) {
 	}
 	one, out := [1]netip.Addr{source}, [1]uint32{}
 	f.wants(one[:], out[:])
-	p := &path{heard: now, entry: mroute.Entry{Source: source, Group: f.group, In: link, Out: ^uint32(0)}}
+	p := &path{heard: now, entry: mroute.Entry{Source: source, Group: f.group, In: link}}
 	f.paths[source] = p
 	f.set(p, out[0])
 }
@@ -99,14 +100,14 @@ func (f *flows) set(p *path, out uint32) {
 	default:
 		want.In, want.Out = in, out&^(1<<in)
 	}
-	if want == p.entry {
+	if p.made && want == p.entry {
 		return
 	}
 	if f.table.Set(want) != nil {
 		f.failed++
 		return
 	}
-	p.entry = want
+	p.entry, p.made = want, true
 }
 
 // refresh follows who listens and which way leads to sources, and removes the entries of those that are silent.

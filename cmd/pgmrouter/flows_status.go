@@ -56,4 +56,7 @@ func (s *status) printFlows(w io.Writer) {
 	for _, f := range s.Kernel {
 		fmt.Fprintf(w, "\t%v\t%s\t%s\t%d\t%d\t%d\n", f.Source, f.Link, strings.Join(f.To, " "), f.Packets, f.Bytes, f.Astray)
 	}
+	if s.KernelRefused+s.KernelFailed > 0 {
+		fmt.Fprintf(w, "\tno room %d times, %d entries not taken\n", s.KernelRefused, s.KernelFailed)
+	}
 }

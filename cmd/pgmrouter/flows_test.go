@@ -116,6 +116,9 @@ func TestRefusedEntryIsTriedAgain(t *testing.T) {
 	f, table, _ := newFakeFlows()
 	table.full = true
 	f.add(flowStart, near, 0)
+	if out := f.paths[near].entry.Out; out != 0 {
+		t.Errorf("it is said to go to %b", out)
+	}
 	table.full = false
 	f.refresh(flowStart)
 	if table.entries[near].Out != 6 || f.failed != 1 {

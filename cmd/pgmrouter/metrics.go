@@ -71,6 +71,12 @@ func writeMetrics(w io.Writer, groups []*status) {
 	kernel("pgmrouter_kernel_packets_total", "Packets that came to the kernel's forwarding from a source.", func(f *flowStatus) uint64 { return f.Packets })
 	kernel("pgmrouter_kernel_bytes_total", "Octets of those packets.", func(f *flowStatus) uint64 { return f.Bytes })
 	kernel("pgmrouter_kernel_astray_total", "Packets of those that did not come by the way to the source, and were dropped.", func(f *flowStatus) uint64 { return f.Astray })
+	family("pgmrouter_kernel_missed_total", "counter", "What should have been an entry of the kernel's forwarding and is none, by cause.", func(s *status, print func(label, value string, n uint64)) {
+		if s.Forward == forwardKernel {
+			print("cause", "Refused", s.KernelRefused)
+			print("cause", "Failed", s.KernelFailed)
+		}
+	})
 	links := func(name, kind, help string, value func(l *linkStatus) uint64) {
 		family(name, kind, help, func(s *status, print func(label, value string, n uint64)) {
 			for i := range s.Links {

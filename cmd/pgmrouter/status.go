@@ -27,6 +27,9 @@ type status struct {
 	Repairer *element.RepairerStats `json:"repairer,omitempty"`
 	Legs     *hubStatus             `json:"legs,omitempty"`   // of all groups
 	Kernel   []flowStatus           `json:"kernel,omitempty"` // what the kernel forwards
+
+	KernelRefused uint64 `json:"kernel_refused,omitempty"` // packets and SPMs of sources that there is no room for in what it forwards
+	KernelFailed  uint64 `json:"kernel_failed,omitempty"`  // entries that it did not take
 }
 
 type linkStatus struct {
@@ -69,6 +72,9 @@ func (r *router) status() *status {
 			v.Proxy = r.proxy.String()
 		}
 		s.Links = append(s.Links, v)
+	}
+	if f := r.flows; f != nil {
+		s.KernelRefused, s.KernelFailed = f.refused, f.failed
 	}
 	s.Legs = r.legStatus(s.Links)
 	for _, p := range r.engine.Sessions() {
