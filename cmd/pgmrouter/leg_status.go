@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	legs "github.com/gopgm/gopgm/pgm/leg"
@@ -61,25 +59,6 @@ func (r *router) legStatus(links []linkStatus) *hubStatus {
 		}
 	}
 	return h
-}
-
-// checkLegs finds what is wrong with the flags of legs.
-func (o *options) checkLegs() error {
-	if o.repairer && len(o.legs) > 0 {
-		return errors.New("a repairer has no legs: it is found over those of a router")
-	}
-	if len(o.legs) > 0 && len(o.interfaces) == 0 {
-		return errors.New("there must be an interface: -i INTERFACE --leg HOST")
-	}
-	for i, name := range o.legs {
-		if _, _, err := splitLeg(name); err != nil {
-			return fmt.Errorf("--leg: %w", err)
-		}
-		if slices.Contains(o.legs[:i], name) || slices.Contains(o.interfaces, name) {
-			return fmt.Errorf("--leg %s is there twice", name)
-		}
-	}
-	return nil
 }
 
 // printLegs prints what is known of the legs of a group.

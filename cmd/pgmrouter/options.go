@@ -157,6 +157,25 @@ func parseOptions(args []string) (*options, error) {
 	return &o, nil
 }
 
+// checkLegs finds what is wrong with the flags of legs.
+func (o *options) checkLegs() error {
+	if o.repairer && len(o.legs) > 0 {
+		return errors.New("a repairer has no legs: it is found over those of a router")
+	}
+	if len(o.legs) > 0 && len(o.interfaces) == 0 {
+		return errors.New("there must be an interface: -i INTERFACE --leg HOST")
+	}
+	for i, name := range o.legs {
+		if _, _, err := splitLeg(name); err != nil {
+			return fmt.Errorf("--leg: %w", err)
+		}
+		if slices.Contains(o.legs[:i], name) || slices.Contains(o.interfaces, name) {
+			return fmt.Errorf("--leg %s is there twice", name)
+		}
+	}
+	return nil
+}
+
 // maxGroups is how many groups one process forwards: each has sockets of its own on each interface.
 const maxGroups = 64
 
