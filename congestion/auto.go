@@ -76,7 +76,8 @@ type Auto struct {
 	contested bool          // others keep a queue full: delay does not end the start
 	last      time.Time     // when the acker reported last
 
-	limit      float64 // of the receivers, octets a second; 0: none
+	limit      float64   // of the receivers, octets a second; 0: none
+	limiter    rosterKey // who told it
 	limitUntil time.Time
 	asked      float64 // packets that receivers without congestion control asked for lately
 	askedAt    time.Time
@@ -318,25 +319,42 @@ func (a *Auto) Feedback(now time.Time, f *Feedback) {
 	}
 }
 
-// constrain follows what receivers can take in the long run.
+// constrain follows what receivers can take in the long run: the least that any says, and whatever that one says next.
 func (a *Auto) constrain(now time.Time, e *entry) {
-	limit := float64(e.last.Limit) * RateUnit
-	if limit > 0 && (a.limit == 0 || limit <= a.limit || now.After(a.limitUntil)) {
-		a.limit, a.limitUntil = limit, now.Add(entryAge)
+	limit, who := float64(e.last.Limit)*RateUnit, rosterKey{e.addr, e.id}
+	same := a.limit > 0 && who == a.limiter
+	if same && (limit == 0 || limit > (1+mostGrowth)*a.limit) {
+		a.unlimit()
+	}
+	if limit > 0 && (a.limit == 0 || limit <= a.limit || same || now.After(a.limitUntil)) {
+		a.limit, a.limiter, a.limitUntil = limit, who, now.Add(entryAge)
 	} else {
 		a.release(now)
 	}
 }
 
-// release forgets a limit that nobody has repeated lately. What the network takes beyond it is not known.
+// release forgets a limit that nobody has repeated lately.
 func (a *Auto) release(now time.Time) {
 	if a.limit == 0 || !now.After(a.limitUntil) {
 		return
 	}
-	if a.rate >= 0.9*max(a.limit, float64(a.c.Floor)) && a.rate <= 1.1*max(a.limit, float64(a.c.Floor)) {
+	a.unlimit()
+}
+
+// unlimit forgets the limit. What the network takes beyond it is not known.
+func (a *Auto) unlimit() {
+	if at := max(a.limit, float64(a.c.Floor)); a.rate >= 0.9*at && a.rate <= 1.1*at {
 		a.restart()
 	}
 	a.limit = 0
+}
+
+// Limiter returns the receiver that sets the rate by saying what it can take; invalid: none does.
+func (a *Auto) Limiter() netip.Addr {
+	if a.limit == 0 || a.rate < a.limit/2 { // repairs and SPMs take a part of it, so that what arrives keeps the rate below
+		return netip.Addr{}
+	}
+	return a.limiter.addr
 }
 
 // consider makes a receiver the acker if it is worse off than the one that is.
@@ -425,8 +443,10 @@ func (a *Auto) Acker() netip.Addr {
 // Exclude has what the receivers at an address report not count, or count again.
 func (a *Auto) Exclude(addr netip.Addr, excluded bool) {
 	a.table.exclude(addr, excluded)
+	if excluded && a.limit > 0 && a.limiter.addr == addr {
+		a.unlimit()
+	}
 	if e := a.current(); excluded && e != nil && e.addr == addr {
-		a.limit = 0
 		a.elect(a.last)
 	}
 }

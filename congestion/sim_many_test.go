@@ -126,6 +126,61 @@ func TestAutoHeedsALimit(t *testing.T) {
 	}
 }
 
+// What one receiver can take bounds the rate as soon as it says so, and no longer than until it says otherwise.
+func TestAutoFollowsALimit(t *testing.T) {
+	w, a, _ := newAutoWorld(1, wire{rate: 125e6, buffer: 1e6, delay: int64(ms)}, AutoConfig{})
+	r := w.receiver(wire{})
+	for _, limit := range []float64{10e6, 2e6, 2.45e6, 40e6, 1e6, 0} {
+		r.rep.SetLimit(int(limit))
+		w.run(time.Second)
+		before := r.octets
+		w.run(500 * ms)
+		want := limit
+		if limit == 0 {
+			want = 125e6
+		}
+		if got := float64(r.octets-before) * 2; got < 0.85*want || got > 1.02*want {
+			t.Errorf("%.1f MB/s, want %.1f: %+v", got/1e6, want/1e6, a.Stats())
+		}
+	}
+}
+
+// Who is slow because its program reads slowly, or not at all, loses nothing on the way and is not the acker. It is found as the others are, and
+// counts again once it is no longer excluded.
+func TestSlowProgramIsFound(t *testing.T) {
+	for _, limit := range []int{1.25e6, 1} {
+		w, a, _ := newAutoWorld(1, wire{rate: 12.5e6, buffer: 2e5, delay: int64(ms)}, AutoConfig{})
+		fast, _, slow := w.receiver(wire{}), w.receiver(wire{}), w.receiver(wire{})
+		var s Slow
+		var found []netip.Addr
+		poll := func(d time.Duration) float64 {
+			before := fast.octets
+			for range int(d / (50 * ms)) {
+				w.run(50 * ms)
+				if who, ok := s.Poll(w.time(), a, 2); ok {
+					found = append(found, who)
+				}
+			}
+			return float64(fast.octets-before) / d.Seconds()
+		}
+		if poll(4 * time.Second); len(found) > 0 {
+			t.Fatalf("found %v though nobody is slow", found)
+		}
+		slow.rep.SetLimit(limit)
+		poll(7 * time.Second)
+		if got := poll(4 * time.Second); len(found) != 1 || found[0] != slow.addr || got < 0.85*12.5e6 {
+			t.Fatalf("a limit of %d: found %v, the others get %s of 100 Mbit/s, %+v", limit, found, mbit(got), a.Stats())
+		}
+		a.Exclude(slow.addr, false)
+		w.run(time.Second)
+		before := fast.octets
+		w.run(time.Second)
+		if got, most := float64(fast.octets-before), max(float64(limit), DefaultFloor); got > 1.2*most+3000 {
+			t.Errorf("a limit of %d, and it counts again: the others get %s Mbit/s", limit, mbit(got))
+		}
+	}
+}
+
 // A receiver that is ten times slower than the others is found within some seconds, and no longer counts; one that is not is kept.
 func TestSlowReceiverIsFound(t *testing.T) {
 	w, a, _ := newAutoWorld(1, wire{rate: 12.5e6, buffer: 2e5, delay: int64(ms)}, AutoConfig{})

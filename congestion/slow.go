@@ -13,13 +13,20 @@ type Slow struct {
 	Gain  float64       // how many times faster the others must be; default 1.5
 	Again time.Duration // after how long one that made no difference is tried again; default 60 s
 
-	acker  netip.Addr
+	setter suspect
 	since  time.Time
 	rate   float64 // with it, smoothed
-	trying netip.Addr
+	trying suspect
+	began  time.Time // to try it
 	until  time.Time
-	signs  int                      // polls in a row that have shown that it is slow
-	spared map[netip.Addr]time.Time // made no difference, until when they are not tried again
+	signs  int                   // polls in a row that have shown that it is slow
+	spared map[suspect]time.Time // made no difference, until when they are not tried again
+}
+
+// suspect is a receiver that sets the rate: as the acker, or by what it says that it can take.
+type suspect struct {
+	addr   netip.Addr
+	limits bool
 }
 
 const (
@@ -29,8 +36,11 @@ const (
 	surely = 3
 )
 
-// settler is a Controller that knows whether it has found its rate, and only follows it.
-type settler interface{ Settled() bool }
+// settler is a Controller that knows whether it has found its rate, and only follows it, and whether a receiver that is not the acker sets it.
+type settler interface {
+	Settled() bool
+	Limiter() netip.Addr
+}
 
 // Settled reports whether the start is over.
 func (a *Auto) Settled() bool { return a.phase == cruising }
@@ -47,48 +57,54 @@ func (s *Slow) Poll(now time.Time, c Controller, others int) (found netip.Addr, 
 	if s.Gain == 0 {
 		s.Gain = 1.5
 	}
-	if s.trying.IsValid() {
+	if s.trying.addr.IsValid() {
 		if s.drowns(c) {
 			s.signs++
 		} else {
 			s.signs = 0
 		}
-		switch found = s.trying; {
+		tried := s.trying
+		switch {
 		case s.signs >= surely:
-			s.trying = netip.Addr{}
-			return found, true
+			s.trying = suspect{}
+			return tried.addr, true
 		case now.Before(s.until):
 			return netip.Addr{}, false
 		}
-		s.trying = netip.Addr{}
-		c.Exclude(found, false)
+		s.trying = suspect{}
+		c.Exclude(tried.addr, false)
 		if s.spared == nil || len(s.spared) >= maxSpared {
-			s.spared = make(map[netip.Addr]time.Time)
+			s.spared = make(map[suspect]time.Time)
 		}
-		s.spared[found] = now.Add(def(&s.Again, time.Minute))
+		s.spared[tried] = now.Add(def(&s.Again, time.Minute))
 		return netip.Addr{}, false
 	}
 	k, known := c.(settler)
-	if a := c.Acker(); a != s.acker || !a.IsValid() || known && !k.Settled() {
-		s.acker, s.since, s.rate = a, now, float64(c.Rate())
+	setter := suspect{addr: c.Acker()}
+	if known && k.Limiter().IsValid() {
+		setter = suspect{k.Limiter(), true}
+	}
+	if setter != s.setter || !setter.addr.IsValid() || known && !k.Settled() {
+		s.setter, s.since, s.rate = setter, now, float64(c.Rate())
 	}
 	s.rate += (float64(c.Rate()) - s.rate) / 4
-	if !s.acker.IsValid() || others < 1 || now.Sub(s.since) < def(&s.After, 400*time.Millisecond) || now.Before(s.spared[s.acker]) {
+	if !setter.addr.IsValid() || others < 1 || now.Sub(s.since) < def(&s.After, 400*time.Millisecond) || now.Before(s.spared[setter]) {
 		return found, false
 	}
-	s.trying, s.until, s.signs = s.acker, now.Add(def(&s.Trial, 2*time.Second)), 0
-	c.Exclude(s.trying, true)
+	s.trying, s.began, s.until, s.signs = setter, now, now.Add(def(&s.Trial, 2*time.Second)), 0
+	c.Exclude(setter.addr, true)
 	return found, false
 }
 
 // drowns reports whether another receiver gets more by Gain now than there was with the one that is tried, while that one loses at least half
-// of what this makes it lose. So a rate that rises for all is not taken for the merit of the trial.
+// of what this makes it lose, or says still that it cannot take as much. So a rate that rises for all is not taken for the merit of the trial.
 func (s *Slow) drowns(c Controller) bool {
 	faster, loses := false, false
 	c.Receivers(func(r Receiver) bool {
 		switch {
-		case r.Addr == s.trying:
-			loses = loses || r.Loss >= (1-1/s.Gain)/2
+		case r.Addr == s.trying.addr:
+			says := r.Limit > 0 && r.Heard.After(s.began) && s.Gain*float64(r.Limit) <= float64(c.Rate())
+			loses = loses || says || r.Loss >= (1-1/s.Gain)/2
 		case r.Acker:
 			rate := r.Rate
 			if rate == 0 { // it does not say

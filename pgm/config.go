@@ -43,7 +43,7 @@ type Config struct {
 	Window int
 	// ReadBuffer is how much, in octets, is held for each source until it is read; default 4 MiB. Behind it,
 	// ReceiverConfig.Window packets are held. When half of them are in use, a source with CCAuto is told how fast the program reads,
-	// and all wait for it; others do not slow down, and data is lost.
+	// and all wait for it, unless Slow says otherwise; others do not slow down, and data is lost.
 	ReadBuffer int
 	// RecvBuffer and SendBuffer are the sizes of the socket buffers, in octets; 0: 16 MiB and 1 MiB, as far as the system grants
 	// them.

@@ -3,6 +3,7 @@ package sim
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -128,18 +129,10 @@ func TestSlowReceiverIsDemoted(t *testing.T) {
 		}
 		patient := receiver.Config{Recovery: nak.RecoveryConfig{NCFRetries: -1, DataRetries: -1}} // as those of files are
 		slow := x.listen(at, &Link{Rate: neck / 4, Queue: neck / 100}, &Link{}, hear{unordered: true, receiver: patient})
-		others := time.Duration(0)
-		x.net.Observe = func(observe func(Event)) func(Event) {
-			return func(e Event) {
-				observe(e)
-				if others == 0 && x.ears[0].done() && x.ears[1].done() {
-					others = x.net.Elapsed()
-				}
-			}
-		}(x.net.Observe)
+		others := x.timed(2)
 		x.run(10 * time.Minute)
-		if most := alone(packets)*11/10 + time.Second; others > most {
-			t.Errorf("the others had everything after %v, want %v at most", others, most)
+		if most := alone(packets)*11/10 + time.Second; *others > most {
+			t.Errorf("the others had everything after %v, want %v at most", *others, most)
 		}
 		if !slow.done() {
 			t.Error("the slow receiver did not get everything")
@@ -153,6 +146,44 @@ func TestSlowReceiverIsDemoted(t *testing.T) {
 // done reports whether the receiver has all that was sent.
 func (e *ear) done() bool {
 	return len(e.witnesses) == 1 && e.witnesses[0].count == e.witnesses[0].c.packets
+}
+
+// timed returns when the first n receivers have all that was sent, once they do.
+func (x *trial) timed(n int) *time.Duration {
+	at, observe := new(time.Duration), x.net.Observe
+	x.net.Observe = func(e Event) {
+		observe(e)
+		if *at == 0 && !slices.ContainsFunc(x.ears[:n], func(e *ear) bool { return !e.done() }) {
+			*at = x.net.Elapsed()
+		}
+	}
+	return at
+}
+
+// So it is with one whose program reads slowly, though nothing is lost on the way to it, and what it holds is in order.
+func TestSlowProgramIsDemoted(t *testing.T) {
+	Seeds(t, 1, func(t *testing.T, rng *rand.Rand) {
+		const packets = 30_000
+		c := auto(packets)
+		c.source.Slow = source.Demote
+		x := newTrial(t, rng)
+		k := x.talk(Root, &Link{}, c)
+		k.SetReceivers(3)
+		at := x.behindNeck()
+		for range 2 {
+			x.listen(at, &Link{}, &Link{}, hear{})
+		}
+		patient := receiver.Config{Window: 1024, Recovery: nak.RecoveryConfig{NCFRetries: -1, DataRetries: -1}}
+		slow := x.listen(at, &Link{}, &Link{}, hear{refuse: 0.4, receiver: patient}) // some 270 packets a second
+		others := x.timed(2)
+		x.run(10 * time.Minute)
+		if most := alone(packets)*11/10 + 5*time.Second; *others > most {
+			t.Errorf("the others had everything after %v, want %v at most", *others, most)
+		}
+		if s := k.Stats().Control.Slow; !slow.done() || s.Found != 1 {
+			t.Errorf("it got everything: %v; what became of slow receivers: %+v", slow.done(), s)
+		}
+	})
 }
 
 // A receiver that is shed is waited for no more, and loses what it misses.

@@ -89,7 +89,7 @@ func (l *slow) handleTimeout(now time.Time, s *Source) (changed bool) {
 	l.pollAt = now.Add(slowEvery)
 	if s.waiting() > 0 || s.repairs.len() > 0 || s.repeating {
 		l.wanted = now
-		if found, ok := l.finder.Poll(now, s.control, s.others()); ok && len(l.behind) < maxBehind {
+		if found, ok := l.finder.Poll(now, s.control.Controller, s.others()); ok && len(l.behind) < maxBehind {
 			l.leave(found, s)
 		}
 		if s.waiting() > 0 {
