@@ -186,6 +186,22 @@ func TestSlowProgramIsDemoted(t *testing.T) {
 	})
 }
 
+// Who waits for a program that reads slowly does not come to a halt before what it had no room for is repaired: most was sent before that it is
+// slow was known, and takes three times as long as to read it.
+func TestSlowProgramIsWaitedFor(t *testing.T) {
+	Seeds(t, 1, func(t *testing.T, rng *rand.Rand) {
+		const packets = 20_000
+		x := newTrial(t, rng)
+		x.talk(Root, &Link{}, auto(packets))
+		patient := receiver.Config{Window: 1024, Recovery: nak.RecoveryConfig{NCFRetries: -1, DataRetries: -1}}
+		x.listen(x.behindNeck(), &Link{}, &Link{}, hear{refuse: 0.4, receiver: patient})
+		x.run(10 * time.Minute)
+		if got, most := x.net.Elapsed(), 4*packets*time.Second/270; got > most {
+			t.Errorf("it took %v, want %v at most", got, most)
+		}
+	})
+}
+
 // A receiver that is shed is waited for no more, and loses what it misses.
 func TestSlowReceiverIsShed(t *testing.T) {
 	Seeds(t, 2, func(t *testing.T, rng *rand.Rand) {
