@@ -145,6 +145,8 @@ func parseOptions(args []string) (*options, error) {
 		return nil, fmt.Errorf("--timeout %v: want a duration above zero", o.timeout)
 	case o.stdout && f.Changed("dir"), o.lines && f.Changed("dir"):
 		return nil, errors.New("--dir is for files, --stdout and --lines write to standard output: choose one")
+	case o.stdout && o.lines:
+		return nil, errors.New("--stdout is for a stream, --lines for messages: choose one")
 	case o.dir == "":
 		return nil, errors.New("--dir: an empty path names nothing")
 	case len(o.name) > 255:

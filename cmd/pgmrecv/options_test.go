@@ -23,6 +23,7 @@ func TestUsageErrors(t *testing.T) {
 		{"--timeout -3s", "--timeout -3s"},
 		{"--stdout --dir x", "choose one"},
 		{"--lines -d x", "choose one"},
+		{"--stdout --lines", "choose one"},
 		{"--dir=", "--dir"},
 		{"--name " + strings.Repeat("x", 256), "--name"},
 		{"--progress fancy", `"fancy" is not a way to show progress`},
