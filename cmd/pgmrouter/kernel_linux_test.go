@@ -119,15 +119,9 @@ func TestKernelForwardsData(t *testing.T) {
 	})
 	t.Run("a program on the router joins", func(t *testing.T) {
 		local := l.program(t, "e2", "pgmrecv", "-e", l.endpoint("leaf1;"), "--progress", "none", "--dir", t.TempDir())
-		for range 100 {
-			if l.shown("e2").Forward == "user" {
-				break
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		if said := routers["e2"].said.String(); !strings.Contains(said, "has joined it on leaf1") {
-			t.Errorf("the router says %q", said)
-		}
+		l.await(t, "the router forwards by itself, and says why", func() bool {
+			return l.shown("e2").Forward == "user" && strings.Contains(routers["e2"].said.String(), "has joined it on leaf1")
+		})
 		l.watch(nil)
 		l.tally(links...)
 		l.transfer(t, 200_000, "50M", nil)

@@ -72,7 +72,7 @@ func TestSnoopingSwitchKeepsSessionsAliveWhileTheRouterRuns(t *testing.T) {
 // sayings has s say a line to the group every 50 ms, and counts those that r hears.
 func (l *lab) sayings(t *testing.T, group string, heard *atomic.Int64) {
 	t.Helper()
-	receive := l.command("r", l.bin+"/pgmrecv", "-e", "u0;"+group+":7500", "--lines", "--stdout", "--progress", "none")
+	receive := l.command("r", l.bin+"/pgmrecv", "-e", "u0;"+group+":7500", "--lines", "--progress", "none")
 	out, err := receive.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
