@@ -145,6 +145,9 @@ func (h *Host) feed(command, input string) (string, error) {
 	if err == nil {
 		err = c.Wait()
 	}
+	if ended := h.net.ctx.Err(); err != nil && ended != nil {
+		err = ended // which killed it
+	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w: %s", command, err, bytes.TrimSpace(errs.Bytes()))
 	}
