@@ -6,21 +6,21 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/gopgm/gopgm/internal/afpacket"
 )
 
 // sockets are those of a Port: a packet socket that hears the link, whoever a message is for, and a raw one that lets the kernel build the
 // headers of what is sent and gives it to this host's own listeners too.
 type sockets struct {
-	in, out *os.File
-	inConn  syscall.RawConn
+	in      *afpacket.Socket
+	out     *os.File
 	outConn syscall.RawConn
 	buf     []byte
-	closed  atomic.Bool
 }
 
 func (s *sockets) open(p *Port) error {
@@ -30,15 +30,11 @@ func (s *sockets) open(p *Port) error {
 	}
 	out, err := openOut(p)
 	if err != nil {
-		unix.Close(in)
+		in.Close()
 		return err
 	}
-	s.in, s.out = os.NewFile(uintptr(in), "mld in"), os.NewFile(uintptr(out), "mld out")
-	s.inConn, err = s.in.SyscallConn()
-	if err == nil {
-		s.outConn, err = s.out.SyscallConn()
-	}
-	if err != nil {
+	s.in, s.out = in, os.NewFile(uintptr(out), "mld out")
+	if s.outConn, err = s.out.SyscallConn(); err != nil {
 		s.Close()
 		return err
 	}
@@ -47,27 +43,15 @@ func (s *sockets) open(p *Port) error {
 }
 
 // openIn opens the packet socket: "the router must configure that interface to listen to all link-layer multicast addresses" [7].
-func openIn(p *Port) (int, error) {
-	protocol := uint16(unix.ETH_P_IPV6)
-	filter := filterMLD
+func openIn(p *Port) (*afpacket.Socket, error) {
+	protocol, filter := afpacket.IPv6, filterMLD
 	if p.family == IGMP {
-		protocol, filter = unix.ETH_P_IP, filterIGMP
+		protocol, filter = afpacket.IPv4, filterIGMP
 	}
-	// No protocol at first: nothing is to come in before the filter is there.
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, err
-	}
-	err = errors.Join(
-		attach(fd, filter),
-		unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &unix.PacketMreq{Ifindex: int32(p.ifi.Index), Type: unix.PACKET_MR_ALLMULTI}),
-		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol<<8 | protocol>>8, Ifindex: p.ifi.Index}),
-	)
-	if err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
+	return afpacket.Open(p.ifi, protocol, filter, func(fd int) error {
+		all := unix.PacketMreq{Ifindex: int32(p.ifi.Index), Type: unix.PACKET_MR_ALLMULTI}
+		return os.NewSyscallError("PACKET_ADD_MEMBERSHIP", unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &all))
+	})
 }
 
 // openOut opens the raw socket, which sends with a hop limit of 1 and Router Alert, and reads nothing.
@@ -98,7 +82,7 @@ func setMLD(fd int, p *Port) error {
 	group := unix.IPv6Mreq{Multiaddr: MLD.ReportAddress().As16(), Interface: uint32(p.ifi.Index)}
 	set := func(name, v int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, name, v) }
 	return errors.Join(
-		attach(fd, filterNothing),
+		afpacket.Attach(fd, filterNothing),
 		set(unix.IPV6_MULTICAST_HOPS, 1),
 		set(unix.IPV6_UNICAST_HOPS, 1),
 		set(unix.IPV6_MULTICAST_LOOP, 1),
@@ -115,7 +99,7 @@ func setIGMP(fd int, p *Port) error {
 	set := func(name, v int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_IP, name, v) }
 	group := unix.IPMreqn{Multiaddr: IGMP.ReportAddress().As4(), Ifindex: int32(p.ifi.Index)}
 	return errors.Join(
-		attach(fd, filterNothing),
+		afpacket.Attach(fd, filterNothing),
 		set(unix.IP_MULTICAST_TTL, 1),
 		set(unix.IP_TTL, 1),
 		set(unix.IP_MULTICAST_LOOP, 1),
@@ -158,39 +142,20 @@ var (
 	}
 )
 
-func attach(fd int, filter []bpf.Instruction) error {
-	raw, err := bpf.Assemble(filter)
-	if err != nil {
-		return err
-	}
-	code := make([]unix.SockFilter, len(raw))
-	for i, r := range raw {
-		code[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
-	}
-	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]})
-}
-
 // Read waits for a packet of the protocol, whether it is valid or not. Its payload is the caller's. The error is net.ErrClosed after Close.
 func (p *Port) Read() (Packet, error) {
 	for {
-		n := 0
-		var rerr error
-		err := p.inConn.Read(func(fd uintptr) bool {
-			n, _, rerr = unix.Recvfrom(int(fd), p.buf, unix.MSG_TRUNC)
-			return rerr != unix.EAGAIN && rerr != unix.EINTR
-		})
+		n, err := p.in.Read(p.buf)
 		switch {
-		case p.closed.Load():
-			return Packet{}, net.ErrClosed
-		case err != nil:
+		case errors.Is(err, net.ErrClosed):
 			return Packet{}, err
-		case rerr == unix.ENETDOWN: // said once; the socket goes on when the interface is up again, if it is still there
+		case errors.Is(err, unix.ENETDOWN): // said once; the socket goes on when the interface is up again, if it is still there
 			if _, gone := net.InterfaceByIndex(p.ifi.Index); gone != nil {
-				return Packet{}, fmt.Errorf("%s: %w", p.ifi.Name, rerr)
+				return Packet{}, fmt.Errorf("%s: %w", p.ifi.Name, err)
 			}
 			continue
-		case rerr != nil:
-			return Packet{}, fmt.Errorf("%s: %w", p.ifi.Name, rerr)
+		case err != nil:
+			return Packet{}, fmt.Errorf("%s: %w", p.ifi.Name, err)
 		}
 		var in Packet
 		if n <= len(p.buf) && in.Parse(p.family, p.buf[:n]) == nil {
@@ -251,6 +216,5 @@ func (p *Port) membership(group netip.Addr, join bool) error {
 
 // Close closes the sockets; Read returns net.ErrClosed.
 func (s *sockets) Close() error {
-	s.closed.Store(true)
 	return errors.Join(s.in.Close(), s.out.Close())
 }

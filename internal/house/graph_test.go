@@ -18,12 +18,13 @@ var rows = [][]string{
 	{"ncf"},
 	{"spm", "nak", "fec", "congestion", "pgm/poll", "pgm/leg", "internal/window", "vsync/check"},
 	{"pgm/packet", "mld", "internal/netio", "internal/mroute", "internal/netns", "internal/script"},
+	{"internal/afpacket"},
 }
 
 // keepers says which packages alone import what has one place in the house.
 var keepers = map[string][]string{
-	"golang.org/x/net":           {"internal/netio", "internal/mroute", "mld"},
-	"golang.org/x/sys/unix":      {"internal/netio", "internal/mroute", "mld"},
+	"golang.org/x/net":           {"internal/netio", "internal/mroute", "internal/afpacket", "mld"},
+	"golang.org/x/sys/unix":      {"internal/netio", "internal/mroute", "internal/afpacket", "mld"},
 	"github.com/google/gopacket": {"pcap", "conformance"},
 	"github.com/klauspost":       {"fec"},
 }

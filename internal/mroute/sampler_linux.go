@@ -5,43 +5,24 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/gopgm/gopgm/internal/afpacket"
 )
 
 // Sampler sees multicast that comes to an interface without IP options, and that the kernel therefore forwards: some of the many of one kind, and all
 // others.
-type Sampler struct {
-	file   *os.File
-	conn   syscall.RawConn
-	closed atomic.Bool
-}
+type Sampler struct{ socket *afpacket.Socket }
 
 // OpenSampler opens a Sampler for packets of a protocol, whatever their group.
 func OpenSampler(ifi *net.Interface, protocol int, many Kind) (*Sampler, error) {
-	// No protocol at first: nothing is to come in before the filter is there.
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	socket, err := afpacket.Open(ifi, afpacket.IPv4, many.filter(protocol), nil)
 	if err != nil {
-		return nil, fmt.Errorf("seeing packets on %s: %w", ifi.Name, os.NewSyscallError("socket", err))
-	}
-	s := &Sampler{file: os.NewFile(uintptr(fd), "sampler")}
-	ip := uint16(unix.ETH_P_IP)
-	err = errors.Join(
-		attach(fd, many.filter(protocol)),
-		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: ip<<8 | ip>>8, Ifindex: ifi.Index}),
-	)
-	if err == nil {
-		s.conn, err = s.file.SyscallConn()
-	}
-	if err != nil {
-		s.file.Close()
 		return nil, fmt.Errorf("seeing packets on %s: %w", ifi.Name, err)
 	}
-	return s, nil
+	return &Sampler{socket}, nil
 }
 
 // filter returns what lets pass what a Sampler sees. A fragment is no packet: what is in it where a packet has its kind, may be anything.
@@ -69,15 +50,13 @@ func (k Kind) filter(protocol int) []bpf.Instruction {
 // Read waits for a packet, and copies it to b. The error is net.ErrClosed after Close.
 func (s *Sampler) Read(b []byte) (Sample, error) {
 	for {
-		n, err := receive(s.conn, b)
+		n, err := s.socket.Read(b)
 		switch {
-		case s.closed.Load():
-			return Sample{}, net.ErrClosed
 		case errors.Is(err, unix.ENETDOWN): // said once; the socket goes on when the interface is up again
 			continue
 		case err != nil:
 			return Sample{}, err
-		case n < 20:
+		case n < 20 || n > len(b):
 			continue
 		}
 		length := int(b[2])<<8 | int(b[3]) // behind it there may be padding
@@ -89,7 +68,4 @@ func (s *Sampler) Read(b []byte) (Sample, error) {
 }
 
 // Close ends Read.
-func (s *Sampler) Close() error {
-	s.closed.Store(true)
-	return s.file.Close()
-}
+func (s *Sampler) Close() error { return s.socket.Close() }

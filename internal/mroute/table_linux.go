@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/gopgm/gopgm/internal/afpacket"
 )
 
 // Table is the kernel's forwarding of multicast, of which a host (or namespace) has one. Read may be called by one goroutine, the other methods by
@@ -47,7 +49,7 @@ func Open(links []*net.Interface) (*Table, error) {
 }
 
 func (t *Table) open(fd int, links []*net.Interface) error {
-	if err := attach(fd, filterMisses); err != nil {
+	if err := afpacket.Attach(fd, filterMisses); err != nil {
 		return err
 	}
 	switch err := unix.SetsockoptInt(fd, unix.SOL_IP, optionInit, 1); {
@@ -73,20 +75,6 @@ var filterMisses = []bpf.Instruction{
 	bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipFalse: 1},
 	bpf.RetConstant{Val: missLen},
 	bpf.RetConstant{Val: 0},
-}
-
-// attach gives a socket a filter that the kernel runs.
-func attach(fd int, filter []bpf.Instruction) error {
-	raw, err := bpf.Assemble(filter)
-	if err != nil {
-		return err
-	}
-	code := make([]unix.SockFilter, len(raw))
-	for i, r := range raw {
-		code[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
-	}
-	err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]})
-	return os.NewSyscallError("SO_ATTACH_FILTER", err)
 }
 
 // Set makes an entry, or changes the one of its source and group.

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/gopgm/gopgm/internal/afpacket"
 )
 
 // Transit sends unicast packets of a protocol on to where they go, if they bear Router Alert: as long as any socket of this protocol intercepts
@@ -44,7 +46,7 @@ func (t *Transit) open(protocol int) error {
 		return os.NewSyscallError("socket", err)
 	}
 	t.out = os.NewFile(uintptr(out), "transit out")
-	if err := attach(in, filterUnicast); err != nil {
+	if err := afpacket.Attach(in, filterUnicast); err != nil {
 		return err
 	}
 	// Nothing comes to this address but what is intercepted, for which the kernel does not look at it. It is there even if lo is down.
