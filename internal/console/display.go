@@ -46,16 +46,18 @@ type Display struct {
 
 // Status is how far a transfer is.
 type Status struct {
-	Name        string // what is transferred, short
-	Done, Total int64  // octets
-	Rate        float64
+	Name        string        // what is transferred, short
+	Done, Total int64         // octets
+	Rate        float64       // octets a second; 0: unknown, until there has been one, and nothing moves after that
 	ETA         time.Duration // 0: unknown
 	Note        string        // what else is worth knowing
+	still       bool          // there has been no rate yet
 }
 
 type bar struct {
 	mpb    *mpb.Bar
 	status atomic.Pointer[Status]
+	moved  bool // there has been a rate
 	said   time.Time
 }
 
@@ -90,6 +92,8 @@ func (d *Display) Progress(key string, s Status) {
 		b = &bar{}
 		d.shown[key] = b
 	}
+	b.moved = b.moved || s.Rate > 0
+	s.still = !b.moved
 	b.status.Store(&s)
 	switch {
 	case d.bars != nil:
@@ -118,7 +122,9 @@ func (s *Status) right() string {
 	if s.Total > 0 {
 		text += " of " + FormatSize(s.Total)
 	}
-	text += ", " + FormatRate(s.Rate)
+	if !s.still {
+		text += ", " + FormatRate(s.Rate)
+	}
 	if s.ETA > 0 {
 		text += ", " + s.ETA.Round(time.Second).String() + " left"
 	}
