@@ -127,24 +127,15 @@ func serveStatus(ctx context.Context, o *options, asked []chan chan *status) err
 			return fmt.Errorf("status socket: %w (name another one with --status, or none: --status '')", err)
 		}
 		context.AfterFunc(ctx, func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if errors.Is(err, net.ErrClosed) {
-					return
+		go acceptEach(l, func(c net.Conn) {
+			c.SetDeadline(time.Now().Add(5 * time.Second))
+			if all, ok := askAll(ctx, asked); ok {
+				for e, i := json.NewEncoder(c), 0; i < len(all); i++ {
+					_ = e.Encode(all[i])
 				}
-				if err != nil {
-					continue
-				}
-				c.SetDeadline(time.Now().Add(5 * time.Second))
-				if all, ok := askAll(ctx, asked); ok {
-					for e, i := json.NewEncoder(c), 0; i < len(all); i++ {
-						_ = e.Encode(all[i])
-					}
-				}
-				c.Close()
 			}
-		}()
+			c.Close()
+		})
 	}
 	if o.metrics == "" {
 		return nil
@@ -167,6 +158,25 @@ func serveStatus(ctx context.Context, o *options, asked []chan chan *status) err
 	context.AfterFunc(ctx, func() { srv.Close() })
 	go srv.Serve(l)
 	return nil
+}
+
+// acceptEach gives the connections of a listener to serve, one at a time, until the listener is closed. An error that comes for another reason, such
+// as that there is no descriptor left, lasts for a while: the next attempt is later each time, up to a second, as in net/http.
+func acceptEach(l net.Listener, serve func(net.Conn)) {
+	var wait time.Duration
+	for {
+		c, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+			time.Sleep(wait)
+		default:
+			wait = 0
+			serve(c)
+		}
+	}
 }
 
 // show prints what the running router knows.
