@@ -71,7 +71,7 @@ func Explain(err error) string {
 	}
 }
 
-var packages = map[string]bool{"pgm": true, "netio": true, "transfer": true, "source": true, "receiver": true, "pgmsend": true, "pgmrecv": true}
+var packages = map[string]bool{"pgm": true, "transfer": true, "source": true, "receiver": true, "pgmsend": true, "pgmrecv": true}
 
 // NewFlags returns a flag set that prints nothing by itself.
 func NewFlags(program string) *pflag.FlagSet {

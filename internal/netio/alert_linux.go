@@ -31,7 +31,7 @@ func (e *endpoint) intercept(s socket) error {
 // was opened with Unjoined, too, is a Subscriber from then on.
 func (e *endpoint) Join() error {
 	if !e.config.Alert {
-		return errors.New("netio: the endpoint has joined already")
+		return errors.New("the endpoint has joined already")
 	}
 	s := e.sockets[1]
 	var err error
@@ -42,7 +42,7 @@ func (e *endpoint) Join() error {
 		err = joinGroup(s.pc, e.config, e.link.ifi)
 	}
 	if err != nil {
-		return fmt.Errorf("netio: group %v on %s: %w", e.config.Group, e.link.ifi.Name, err)
+		return fmt.Errorf("group %v on %s: %w", e.config.Group, e.link.ifi.Name, err)
 	}
 	e.config.Alert = false
 	return nil

@@ -69,22 +69,22 @@ func (c *Config) unicastPorts() []uint16 {
 }
 
 // Open opens an endpoint, UDP-encapsulated or raw. Its errors are one line that says which interface or
-// address is wrong and what to do.
+// address is wrong and what to do. They do not name this package, nor do the other errors here: users of package pgm see them as they are.
 func Open(ctx context.Context, c Config) (Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	c, err := c.complete()
 	if err != nil {
-		return nil, fmt.Errorf("netio: %w", err)
+		return nil, err
 	}
 	l, err := chooseLink(c, systemHost{})
 	if err != nil {
-		return nil, fmt.Errorf("netio: %w", err)
+		return nil, err
 	}
 	conn, err := openLink(ctx, c, l)
 	if err != nil {
-		return nil, fmt.Errorf("netio: group %v on %s: %w", c.Group, l.ifi.Name, err)
+		return nil, fmt.Errorf("group %v on %s: %w", c.Group, l.ifi.Name, err)
 	}
 	return conn, nil
 }

@@ -159,10 +159,7 @@ func (e *endpoint) AlertOverhead() int        { return e.config.alertOverhead() 
 func (e *endpoint) WriteBatch(msgs []Message) (int, error) { return e.writer.write(msgs) }
 
 func (e *endpoint) Check() error {
-	if err := checkInterface(e.link.ifi); err != nil {
-		return fmt.Errorf("netio: %w", err)
-	}
-	return nil
+	return checkInterface(e.link.ifi)
 }
 
 func (e *endpoint) Stats() Stats {

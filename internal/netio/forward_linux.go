@@ -22,10 +22,10 @@ func (s socket) forward(v4 bool) error {
 		err = cerr
 	}
 	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("netio: sending under the address of a source needs CAP_NET_ADMIN (as root: setcap cap_net_admin,cap_net_raw+ep PROGRAM): %w", err)
+		return fmt.Errorf("sending under the address of a source needs CAP_NET_ADMIN (as root: setcap cap_net_admin,cap_net_raw+ep PROGRAM): %w", err)
 	}
 	if err != nil {
-		return fmt.Errorf("netio: the kernel does not let a socket send under the address of a source: %w", err)
+		return fmt.Errorf("the kernel does not let a socket send under the address of a source: %w", err)
 	}
 	return s.tellHops(v4)
 }
@@ -36,7 +36,7 @@ func (s socket) tellHops(v4 bool) error {
 		level, option = unix.SOL_IP, unix.IP_RECVTTL
 	}
 	if !s.set(level, option, 1) {
-		return errors.New("netio: the kernel does not tell the time to live of what arrives")
+		return errors.New("the kernel does not tell the time to live of what arrives")
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ package netio
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 
@@ -28,7 +27,7 @@ func OpenPeers(ctx context.Context, local netip.AddrPort, recvBuffer, sendBuffer
 	}}
 	if err := p.open(local); err != nil {
 		p.closeSockets()
-		return nil, fmt.Errorf("netio: %w", err)
+		return nil, err
 	}
 	return p, nil
 }

@@ -10,5 +10,5 @@ import (
 
 // OpenPeers opens a UDP endpoint for unicast with other hosts. It is for Linux.
 func OpenPeers(context.Context, netip.AddrPort, int, int) (Conn, error) {
-	return nil, errors.New("netio: legs are for Linux only")
+	return nil, errors.New("legs are for Linux only")
 }

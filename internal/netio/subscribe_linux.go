@@ -19,16 +19,16 @@ import (
 func (e *endpoint) Subscribe(exclude bool, sources []netip.Addr) error {
 	switch {
 	case !e.config.Unjoined:
-		return errors.New("netio: the endpoint has joined for good")
+		return errors.New("the endpoint has joined for good")
 	case e.config.Alert:
-		return errors.New("netio: the endpoint takes what bears Router Alert, for which it must not join")
+		return errors.New("the endpoint takes what bears Router Alert, for which it must not join")
 	}
 	err := e.subscribe(exclude, sources)
 	if errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM) {
 		err = e.subscribe(true, nil)
 	}
 	if err != nil {
-		return fmt.Errorf("netio: group %v on %s: %w", e.config.Group, e.link.ifi.Name, err)
+		return fmt.Errorf("group %v on %s: %w", e.config.Group, e.link.ifi.Name, err)
 	}
 	return nil
 }

@@ -107,10 +107,7 @@ func (u *udpConn) Overhead() int             { return u.config.overhead() }
 func (u *udpConn) AlertOverhead() int        { return u.config.alertOverhead() }
 
 func (u *udpConn) Check() error {
-	if err := checkInterface(u.link.ifi); err != nil {
-		return fmt.Errorf("netio: %w", err)
-	}
-	return nil
+	return checkInterface(u.link.ifi)
 }
 
 func (u *udpConn) Stats() Stats {
