@@ -38,13 +38,20 @@ func Need(t testing.TB, tools ...string) {
 	}
 }
 
-// Test returns a net that is closed with the test, and skips the test with the reason if ip or another tool is missing, or as soon as
-// something cannot be made: who is not root is told so by the first host.
+// Test returns a net that is closed with the test. It skips the test with the reason if ip or another tool is missing, or, as soon as that
+// shows, something else that the machine would have to have: who is not root is told so by the first host. Whatever else goes wrong fails the
+// test.
 func Test(t testing.TB, tools ...string) *Net {
 	t.Helper()
 	Need(t, append([]string{"ip"}, tools...)...)
 	n := New(context.Background())
-	n.fail = func(err error) { t.Skipf("cannot set up the network: %v", err) }
+	n.fail = func(err error) {
+		t.Helper()
+		if lacks(err) {
+			t.Skipf("cannot set up the network: %v", err)
+		}
+		t.Fatalf("setting up the network: %v", err)
+	}
 	t.Cleanup(n.Close)
 	return n
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -123,8 +124,6 @@ func TestStarSendsGroupsEverywhere(t *testing.T) {
 func TestFilterLosesAndCounts(t *testing.T) {
 	n := Test(t, "nft")
 	a, b := n.Pair("10.9.0.%d/24")
-	b.Filter(In, "v0", "drop")
-	n.fail = func(err error) { t.Fatal(err) } // what there is a place for here has no excuse from now on
 	a.Run("ip route add 224.0.0.0/4 dev v0")
 	c := listen(t, b, "v0", group4)
 	for _, f := range []struct {
@@ -199,33 +198,72 @@ func TestFirstErrorEndsTheSetUp(t *testing.T) {
 	}
 }
 
-// refused is a test that says why it was skipped.
-type refused struct {
+// verdict is a test that notes how it was skipped, or failed.
+type verdict struct {
 	testing.TB
-	why string
+	text string
 }
 
-func (r *refused) Skipf(format string, args ...any) {
-	r.why = fmt.Sprintf(format, args...)
+func (v *verdict) Skipf(format string, args ...any) { v.end("skipped", format, args...) }
+
+func (v *verdict) Fatalf(format string, args ...any) { v.end("failed", format, args...) }
+
+func (v *verdict) end(how, format string, args ...any) {
+	v.text = how + ": " + fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }
 
-// A test that cannot have its net is skipped, with the reason.
-func TestReasonOfSkip(t *testing.T) {
+// A test that cannot have its net for what the machine lacks is skipped, with the reason; if anything else goes wrong it fails.
+func TestOnlyWhatIsMissingSkips(t *testing.T) {
+	Test(t).Host()
 	for _, c := range []struct {
 		want string
-		test func(testing.TB)
+		test func(*Net)
 	}{
-		{"needs the command no-such-tool", func(t testing.TB) { Test(t, "no-such-tool") }},
-		{"cannot set up the network: ", func(t testing.TB) { Test(t).Host().Run("false") }},
+		{"skipped: needs the command no-such-tool", nil},
+		{"skipped: cannot set up the network: no-such-tool: exec: ", func(n *Net) { n.Host().Run("no-such-tool") }},
+		{"skipped: cannot set up the network: ip link add x0 type nothing: exit status 2: Error: Unknown device type", func(n *Net) { n.Host().Run("ip link add x0 type nothing") }},
+		{"failed: setting up the network: false: exit status 1: ", func(n *Net) { n.Host().Run("false") }},
+		{"failed: setting up the network: ip link set v9 up: exit status 1: ", func(n *Net) { n.Host().Up("v9") }},
+		{"failed: setting up the network: open /proc/sys/net/nothing: no such file", func(n *Net) { n.Host().Set("nothing", "1") }},
+		{"failed: setting up the network: write /proc/sys/net/ipv4/ip_forward: invalid argument", func(n *Net) { n.Host().Set("ipv4/ip_forward", "x") }},
+		{"failed: setting up the network: nft -f -: exit status 1: ", func(n *Net) { n.Host().Filter(In, "lo", "nonsense") }},
 	} {
-		r, done := &refused{TB: t}, make(chan struct{})
+		v, done := &verdict{TB: t}, make(chan struct{})
 		go func() {
 			defer close(done)
-			c.test(r)
+			if c.test == nil {
+				Test(v, "no-such-tool")
+			} else {
+				c.test(Test(v))
+			}
 		}()
-		if <-done; !strings.HasPrefix(r.why, c.want) {
-			t.Errorf("skipped because %q, want %q", r.why, c.want)
+		if <-done; !strings.HasPrefix(v.text, c.want) {
+			t.Errorf("the test %s, want %s", v.text, c.want)
+		}
+	}
+}
+
+// What the system says when it permits no namespaces, or no settings to be changed, is that something is missing; what went wrong is not.
+func TestWhatTheMachineLacks(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{os.NewSyscallError("unshare", syscall.EPERM), true},
+		{os.NewSyscallError("unshare", syscall.EINVAL), true},
+		{os.NewSyscallError("unshare", syscall.ENOSPC), true},
+		{os.NewSyscallError("unshare", syscall.ENOSYS), true},
+		{errors.ErrUnsupported, true},
+		{&os.PathError{Err: syscall.EROFS}, true},
+		{&os.PathError{Err: syscall.EACCES}, true},
+		{&os.PathError{Err: syscall.EINVAL}, false},
+		{&os.PathError{Err: syscall.ENOENT}, false},
+		{context.Canceled, false},
+		{errors.New("Operation not supported"), false}, // which none of the commands said
+	} {
+		if got := lacks(fmt.Errorf("setting up: %w", c.err)); got != c.want {
+			t.Errorf("%v: %v, want %v", c.err, got, c.want)
 		}
 	}
 }

@@ -1,12 +1,13 @@
 package netns
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
 
 // isolate moves the calling thread into a network namespace of its own.
-func isolate() error { return syscall.Unshare(syscall.CLONE_NEWNET) }
+func isolate() error { return os.NewSyscallError("unshare", syscall.Unshare(syscall.CLONE_NEWNET)) }
 
 // threadID is by what the system knows the calling thread.
 func threadID() int { return syscall.Gettid() }
