@@ -29,6 +29,7 @@ type narrator struct {
 	o       *options
 	display *console.Display
 	report  *console.Report
+	objects int // of the session
 }
 
 func newNarrator(o *options, stdout, stderr io.Writer) *narrator {
@@ -46,6 +47,7 @@ func (n *narrator) observe(e transfer.Event) {
 	say := n.display.Printf
 	switch e.Kind {
 	case transfer.Began:
+		n.objects = e.Objects
 		say("sending %s, %s, to %v", console.Entries(e.Objects), console.FormatSize(e.Total), n.o.endpoint)
 		if n.o.verbose {
 			say("session %s", e.Session)
@@ -80,6 +82,8 @@ func (n *narrator) observe(e transfer.Event) {
 			break // all have finished, not all with everything: the end tells
 		}
 		say("%d of %d receivers %s; waiting for %s", n.present(e), e.Expected, n.doing(e), n.awaited(e))
+	case transfer.Alone:
+		say("every receiver has failed or fallen silent; unless one comes back, this ends in %s, with %s of %s sent", e.ETA.Round(time.Second), console.FormatSize(e.Bytes), console.FormatSize(e.Total))
 	case transfer.Shed, transfer.Demoted, transfer.Readmitted:
 		n.slow(e)
 	case transfer.Receipt:
@@ -154,14 +158,18 @@ func (n *narrator) conclude(s *transfer.Summary, err error) {
 // closing says what was sent, how fast, and who has it.
 func (n *narrator) closing(s *transfer.Summary) {
 	e := s.Sessions[0]
-	if e.Objects == 0 {
+	if e.Bytes == 0 && e.Objects == 0 {
 		return
 	}
 	rate := 0.0
 	if e.Duration > 0 {
 		rate = float64(e.Bytes) / e.Duration.Seconds()
 	}
-	n.display.Printf("sent %s, %s in %s (%s), %d packets again", console.Entries(e.Objects), console.FormatSize(e.Bytes),
+	what := console.Entries(e.Objects)
+	if e.Objects < n.objects {
+		what = fmt.Sprintf("%d of %s", e.Objects, console.Entries(n.objects))
+	}
+	n.display.Printf("sent %s, %s in %s (%s), %d packets again", what, console.FormatSize(e.Bytes),
 		console.FormatDuration(e.Duration), console.FormatRate(rate), e.Repaired)
 	var whole, parts []string
 	for _, v := range s.Receivers {
@@ -170,11 +178,11 @@ func (n *narrator) closing(s *transfer.Summary) {
 		case console.Standing(v) == "complete":
 			whole = append(whole, name)
 		case v.Finished:
-			parts = append(parts, fmt.Sprintf("%s (%d of %d)", name, v.Objects, e.Objects))
+			parts = append(parts, fmt.Sprintf("%s (%d of %d)", name, v.Objects, n.objects))
 		case v.Shed:
-			parts = append(parts, fmt.Sprintf("%s (too slow: %d of %d)", name, v.Objects, e.Objects))
+			parts = append(parts, fmt.Sprintf("%s (too slow: %d of %d)", name, v.Objects, n.objects))
 		default:
-			parts = append(parts, fmt.Sprintf("%s (did not finish: %d of %d)", name, v.Objects, e.Objects))
+			parts = append(parts, fmt.Sprintf("%s (did not finish: %d of %d)", name, v.Objects, n.objects))
 		}
 	}
 	if len(whole) > 0 {

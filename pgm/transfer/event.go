@@ -36,12 +36,15 @@ const (
 	Readmitted
 	// Listening: the receiver has joined the group and can write to its destination.
 	Listening
+	// Alone: every receiver that had begun has failed or fallen silent before all was sent. Receivers, Expected, Missing; ETA, after how long the
+	// session ends unless one begins.
+	Alone
 )
 
 // String returns the kind in lower case, as reports for machines write it.
 func (k Kind) String() string {
 	names := [...]string{Began: "began", Progress: "progress", Complete: "complete", Refused: "refused", Failed: "failed",
-		Receipt: "receipt", NoReceiver: "no-receiver", Waiting: "waiting", Done: "done", Shed: "shed", Demoted: "demoted", Readmitted: "readmitted", Listening: "listening"}
+		Receipt: "receipt", NoReceiver: "no-receiver", Waiting: "waiting", Done: "done", Shed: "shed", Demoted: "demoted", Readmitted: "readmitted", Listening: "listening", Alone: "alone"}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]
 	}

@@ -76,7 +76,9 @@ type sending struct {
 	progress time.Time // when the next is due
 	rounds   rounds
 	slow     pgm.Slow
-	told     int // receivers that the sender knows of
+	fixed    bool      // the rate is nobody's to set
+	lonely   time.Time // since when nobody is left who could finish; zero: someone is
+	told     int       // receivers that the sender knows of
 
 	mu      sync.Mutex
 	summary Summary
@@ -113,7 +115,7 @@ func (s *sending) run(ep pgm.Endpoint, c pgm.Config, paths []string) error {
 	if s.o.OneWay {
 		c = oneWay(c)
 	}
-	s.slow = c.Slow
+	s.slow, s.fixed = c.Slow, c.CC == pgm.CCFixed
 	var session SessionID
 	rand.Read(session[:])
 	var number [4]byte
@@ -221,6 +223,9 @@ func (s *sending) steer() error {
 				return fmt.Errorf("%w: not begun: %s", ErrMissing, strings.Join(missing, ", "))
 			}
 		case s.sent.IsZero():
+			if err := s.alone(now, begun); err != nil {
+				return err
+			}
 		case s.o.OneWay:
 			if s.rounds.done(s) {
 				return nil
