@@ -125,7 +125,7 @@ func (n *narrator) outcome(r transfer.ReceiverSummary) {
 	n.display.Printf("%s (%s) %s: %s, %s of %s, %d lost packets repaired", console.Visible(r.Name), r.Addr, console.Standing(r),
 		console.FormatDuration(r.Duration), console.Entries(r.Objects), console.FormatSize(r.Bytes), r.Repaired)
 	for _, p := range r.Problems {
-		n.display.Printf("%s: %s: %v", console.Visible(r.Name), console.Visible(p.Name), p.Err)
+		n.display.Printf("%s: %s", console.Visible(r.Name), console.Visible(p.String()))
 	}
 }
 

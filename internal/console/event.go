@@ -112,7 +112,7 @@ func NewReceiverReport(s transfer.ReceiverSummary) ReceiverReport {
 		Lost: s.Lost, Repaired: s.Repaired, Seconds: s.Duration.Seconds(),
 	}
 	for _, p := range s.Problems {
-		r.Problems = append(r.Problems, p.Name+": "+p.Err.Error())
+		r.Problems = append(r.Problems, p.String())
 	}
 	return r
 }

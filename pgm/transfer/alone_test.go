@@ -52,6 +52,11 @@ func TestSenderEndsWhenNobodyIsLeft(t *testing.T) {
 			if !errors.Is(err, want) || !strings.Contains(err.Error(), "nobody is left") || told != 1 || len(s.Receivers) != 2 || s.Sessions[0].Bytes > 20_000_000 {
 				t.Errorf("after %v, %d octets and %d events: %v; want %v", time.Since(start), s.Sessions[0].Bytes, told, err, want)
 			}
+			for _, r := range s.Receivers {
+				if !r.Finished || r.Failed != 1 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Err.Error(), "told to stop") {
+					t.Errorf("a receiver did not say that it leaves: %+v", r)
+				}
+			}
 			for _, d := range done {
 				if r := wait(t, d); !errors.Is(r.err, context.Canceled) {
 					t.Error(r.err)
@@ -59,4 +64,34 @@ func TestSenderEndsWhenNobodyIsLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A receiver that comes back within the time has the file, and the sender goes on for it.
+func TestSenderGoesOnForWhoComesBack(t *testing.T) {
+	t.Parallel()
+	var l log
+	l.show(t)
+	ep, path, dir := endpoint(t), filepath.Join(t.TempDir(), "file"), t.TempDir()
+	randomFile(t, path, 15_000_000)
+	ctx, leave := context.WithCancel(t.Context())
+	first := receive(ctx, ep, pgm.Config{}, transfer.ReceiveOptions{Dir: dir, Progress: 10 * time.Millisecond, Observe: onProgress(l.of("first"), 300_000, leave)})
+	second := make(chan (<-chan result), 1)
+	of := l.of("sender")
+	s, err := transfer.Send(t.Context(), ep, pgm.Config{CC: pgm.CCAuto, Rate: 40_000_000}, []string{path}, transfer.SendOptions{
+		Expect: 1, Observe: func(e transfer.Event) {
+			if of(e); e.Kind == transfer.Alone {
+				second <- receive(t.Context(), ep, pgm.Config{}, transfer.ReceiveOptions{Dir: dir, Once: true, Observe: l.of("second")})
+			}
+		},
+	})
+	if err != nil || len(s.Receivers) != 1 {
+		t.Errorf("%v; of %+v", err, s.Receivers)
+	}
+	if r := wait(t, first); !errors.Is(r.err, context.Canceled) {
+		t.Error(r.err)
+	}
+	if r := wait(t, <-second); r.err != nil {
+		t.Error(r.err)
+	}
+	sameFile(t, filepath.Join(dir, "file"), path)
 }

@@ -19,22 +19,35 @@ type ledger struct {
 
 	mu        sync.Mutex
 	receivers map[uint64]*entry
-	dropped   []netip.Addr // that are waited for no more
-	spoken    time.Time    // when one was heard last
+	latest    map[host]*entry // who began last under a name and address
+	dropped   []netip.Addr    // that are waited for no more
+	spoken    time.Time       // when one was heard last
 }
 
 // entry is one receiver.
 type entry struct {
 	statement
 	addr  netip.AddrPort
+	since time.Time // when it was heard first, and last
 	heard time.Time
+	after *entry // who has begun since on the same host, by the same name
 }
+
+// host is where a receiver is, and what it calls itself.
+type host struct {
+	name string
+	addr netip.Addr
+}
+
+// goneAfter is how long a receiver is silent that has been killed, at least, if another has begun in its place: a live one states something
+// every reportAlive.
+const goneAfter = 3 * reportAlive
 
 // maxReceivers bounds how many receivers are kept: more of them go unnoticed.
 const maxReceivers = 1 << 16
 
 func newLedger(p *plan, expect int, names []string) *ledger {
-	return &ledger{session: p.session, objects: p.objects, expect: expect, names: names, receivers: make(map[uint64]*entry)}
+	return &ledger{session: p.session, objects: p.objects, expect: expect, names: names, receivers: make(map[uint64]*entry), latest: make(map[host]*entry)}
 }
 
 // take takes a report. It returns the acknowledgement to send, nil if it was none, and what there is to tell if it was news: that the
@@ -52,8 +65,13 @@ func (l *ledger) take(now time.Time, from netip.AddrPort, body []byte) (acknowle
 		if len(l.receivers) >= maxReceivers {
 			return nil, nil
 		}
-		e = new(entry)
+		e = &entry{since: now}
 		l.receivers[s.Receiver] = e
+		h := host{s.Name, from.Addr()}
+		if before := l.latest[h]; before != nil {
+			before.after = e
+		}
+		l.latest[h] = e
 	}
 	e.heard, e.addr, l.spoken = now, from, now
 	if !known || s.Sequence > e.Sequence {
@@ -93,6 +111,12 @@ func (l *ledger) summary(e *entry) ReceiverSummary {
 // whole reports whether the receiver has finished and has everything.
 func (l *ledger) whole(e *entry) bool { return e.Finished && e.Failed == 0 }
 
+// replaced reports whether a receiver had ended, without everything, when another was started in its place, which speaks for that host now. It
+// is to be called with the lock.
+func (l *ledger) replaced(now time.Time, e *entry) bool {
+	return e.after != nil && e.after.since.After(e.heard) && !l.whole(e) && (e.Finished || now.Sub(e.heard) > goneAfter)
+}
+
 // count returns how many receivers have begun, and how many of them have finished.
 func (l *ledger) count() (begun, finished int) {
 	l.mu.Lock()
@@ -129,16 +153,18 @@ func (l *ledger) missing(end bool) (who []string) {
 	return who
 }
 
-// waiting reports whether a receiver that has begun may still finish: it was heard within the patience.
-func (l *ledger) waiting(now time.Time, patience time.Duration) bool {
+// waiting reports whether a receiver that has begun may still finish: it was heard within the patience. Who was replaced is forgotten.
+func (l *ledger) waiting(now time.Time, patience time.Duration) (may bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, e := range l.receivers {
-		if !e.Finished && now.Sub(e.heard) < patience && !l.isShed(e) {
-			return true
+	for id, e := range l.receivers {
+		if l.replaced(now, e) {
+			delete(l.receivers, id)
+			continue
 		}
+		may = may || !e.Finished && now.Sub(e.heard) < patience && !l.isShed(e)
 	}
-	return false
+	return may
 }
 
 // failed reports whether a receiver has said that it could not take something.

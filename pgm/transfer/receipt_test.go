@@ -229,6 +229,41 @@ func TestLedgerAcknowledgesEachStatementAndTellsNewsOnce(t *testing.T) {
 	}
 }
 
+// Who is started again takes the place of what it was: when that has said that it ends, at once; when it was killed, once its silence shows it. Who
+// goes on beside it, or has everything, keeps its place.
+func TestReceiverThatIsStartedAgainTakesItsPlace(t *testing.T) {
+	now := time.Unix(1000, 0)
+	at := func(d time.Duration) time.Time { return now.Add(d) }
+	l := testLedger(0)
+	left := func(d time.Duration, want int) {
+		t.Helper()
+		l.waiting(at(d), time.Hour)
+		if n, _ := l.count(); n != want {
+			t.Errorf("after %v there are %d, want %d", d, n, want)
+		}
+	}
+	l.tell(now, 1, 1, "told to stop", false, 0)
+	l.tell(now, 1, 2, "told to stop", true, 2)
+	l.tell(now, 2, 1, "killed", false, 0)
+	l.tell(now, 3, 1, "lives", false, 0)
+	l.tell(now, 4, 1, "whole", true, 0)
+	left(0, 4)
+	for i, name := range []string{"told to stop", "killed", "lives", "whole", "another"} {
+		l.tell(at(time.Second), uint64(10+i), 1, name, true, 0)
+	}
+	l.tell(at(2*time.Second), 3, 2, "lives", false, 0)
+	left(2*time.Second, 8)
+	if l.failed() {
+		t.Error("what one has failed to get that was started again counts")
+	}
+	left(time.Minute, 7)
+	for _, r := range l.summaries() {
+		if !r.Finished && r.Name != "lives" {
+			t.Errorf("%s is there yet", r.Name)
+		}
+	}
+}
+
 func TestLedgerIsBounded(t *testing.T) {
 	l := testLedger(0)
 	for i := range uint64(maxReceivers + 10) {

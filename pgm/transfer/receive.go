@@ -106,6 +106,9 @@ func (r *receiving) run(ctx context.Context, open func() (Loop, error)) error {
 		r.observer.note(Event{Kind: Listening})
 	}
 	err = r.steer(ctx)
+	if ctx.Err() != nil && !r.replay {
+		r.farewell()
+	}
 	r.loop.Close() // each session hears of its end
 	r.summary.Receiver = r.loop.Stats()
 	for _, j := range r.sessions() {
@@ -230,9 +233,7 @@ func (r *receiving) look(now time.Time, j *joined) {
 		in.lost.Store(n.Lost)
 		in.repaired.Store(n.Recovered)
 	})
-	if body := in.state(now, r.o.Name, nil); len(body) > 0 {
-		r.loop.Do(func() { j.session.Report(body) })
-	}
+	r.state(now, j)
 	if now.Before(j.progress) {
 		return
 	}
@@ -250,4 +251,34 @@ func (r *receiving) look(now time.Time, j *joined) {
 		Kind: Progress, Bytes: bytes, Total: total, Resumed: resumed, Objects: objects, Duration: now.Sub(began), Rate: rate,
 		ETA: eta(total-bytes, rate), Lost: in.lost.Load(), Repaired: in.repaired.Load(),
 	})
+}
+
+// state tells the source of a session what is here, if that is due.
+func (r *receiving) state(now time.Time, j *joined) {
+	if body := j.in.state(now, r.o.Name, nil); len(body) > 0 {
+		r.loop.Do(func() { j.session.Report(body) })
+	}
+}
+
+// farewellTime is how long a receiver that is told to stop repeats that it leaves, if nobody acknowledges it.
+const farewellTime = 300 * time.Millisecond
+
+// farewell tells the sources of the sessions that are not over that this receiver leaves, so that they do not wait for it.
+func (r *receiving) farewell() {
+	begun := time.Now()
+	sessions := slices.DeleteFunc(r.sessions(), func(j *joined) bool { return !j.in.takeLeave(begun) })
+	for now := begun; now.Sub(begun) < farewellTime; now = time.Now() {
+		sessions = slices.DeleteFunc(sessions, func(j *joined) bool { return j.in.said() })
+		if len(sessions) == 0 {
+			return
+		}
+		for _, j := range sessions {
+			r.state(now, j)
+		}
+		select {
+		case <-r.loop.Done():
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }

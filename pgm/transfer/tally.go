@@ -56,6 +56,7 @@ type tally struct {
 	dirs     []Object // that were made, in the order of their names
 	cause    error    // why the session ended, or will have if something is left
 	deaf     bool     // the session has ended, and with it the way to the source
+	leaving  bool     // the receiver is told to stop, and has no more of it
 	err      error    // of the session, when it is concluded
 	reporter reporter
 }
@@ -272,6 +273,10 @@ func (t *tally) state(now time.Time, name string, b []byte) []byte {
 	if !t.end.IsZero() {
 		s.Elapsed = t.end.Sub(t.began)
 	}
+	if t.leaving {
+		s.Failed = uint32(t.count - t.objects)
+		s.Problems = append(s.Problems, receiptProblem{noObject, "it was told to stop"})
+	}
 	for i, p := range t.problems[:min(len(t.problems), maxProblems)] {
 		s.Problems = append(s.Problems, receiptProblem{t.indexes[i], p.Err.Error()})
 	}
@@ -289,6 +294,25 @@ func (t *tally) over() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.deaf || t.began.IsZero() || t.reporter.rest()
+}
+
+// takeLeave has the next statements say that this receiver has all that it is going to have, and reports whether there is anybody to tell.
+func (t *tally) takeLeave(now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.began.IsZero() || t.deaf || t.reporter.finished {
+		return false
+	}
+	t.leaving, t.reporter.finished = true, true
+	t.reporter.news(now, 1)
+	return true
+}
+
+// said reports whether the source has the last statement, or is never going to.
+func (t *tally) said() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.deaf || t.reporter.rest()
 }
 
 // summary returns what became of the session so far. It is to be called with the lock.

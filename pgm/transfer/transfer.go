@@ -102,10 +102,18 @@ type ReceiverSummary struct {
 	Problems []Problem // the first few
 }
 
-// Problem is an object that was not transferred, and why.
+// Problem is an object that was not transferred, and why; without a Name it is all that is missing.
 type Problem struct {
 	Name string
 	Err  error
+}
+
+// String returns the name, if there is one, and why.
+func (p Problem) String() string {
+	if p.Name == "" {
+		return p.Err.Error()
+	}
+	return p.Name + ": " + p.Err.Error()
 }
 
 // MaxSessions is how many sessions a Summary has at least, if there were so many.
