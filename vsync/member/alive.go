@@ -17,6 +17,7 @@ type peer struct {
 	broken  bool          // something that it sent in this view was lost beyond repair: the flush will bring it
 	breaks  int           // how often that was so of late
 	brokeAt time.Duration
+	late    bool   // something was lost behind this member's promise: it may have been of the view to come
 	liar    bool   // what it says cannot be true
 	flush   bool   // it wants a view change, for what it has lost
 	away    bool   // it is in another group
@@ -105,6 +106,7 @@ func (m *Member) lost(p *peer) {
 	if t := m.pending; t != nil && t.from == p.id {
 		t.spoiled = true // there may have been a piece in it
 	}
+	p.late = p.late || m.frozen
 	switch {
 	case m.view == nil && m.invited != 0:
 		m.end(Broken, m.c.ID) // it may have been of the view to come
@@ -220,6 +222,9 @@ func (m *Member) alive() []byte {
 	flags := byte(0)
 	if m.gone {
 		flags |= aliveLeaving
+	}
+	if m.spoiled() {
+		flags |= aliveBroken
 	}
 	if m.view != nil {
 		h.group, h.view = m.view.Group, m.view.ID

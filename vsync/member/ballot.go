@@ -80,7 +80,7 @@ func (m *Member) lead(now time.Time) {
 		return
 	}
 	joiners := m.joiners()
-	cause := m.frozen || m.gone || len(joiners) > 0
+	cause := m.frozen || m.gone || m.spoiled() || len(joiners) > 0
 	round := m.promised.round
 	for r, p := range m.ranks {
 		if r != m.rank {
@@ -145,13 +145,15 @@ func (m *Member) freeze(now time.Time) {
 	m.advertise()
 	m.advertised[m.rank] = m.streams[m.rank].received
 	m.frozen, m.blockedAt, m.resent = true, now, 0
+	for _, p := range m.ranks {
+		p.late = false
+	}
 	m.tell(Event{Kind: Blocked})
 }
 
 // answer says what this member has, and whom it hears.
 func (m *Member) answer(members, joiners []ID) *ack {
-	a := &ack{pending: m.pending != nil, leaving: m.gone, acceptID: m.acceptID, accepted: m.accepted}
-	a.spoiled = m.pending != nil && m.pending.spoiled
+	a := &ack{pending: m.pending != nil, spoiled: m.spoiled(), leaving: m.gone, acceptID: m.acceptID, accepted: m.accepted}
 	for _, id := range append(slices.Clone(members), joiners...) {
 		p := m.peers[id]
 		a.hears = append(a.hears, id == m.c.ID || p != nil && !p.broken && m.t-p.heard < m.c.SuspectMax)

@@ -122,7 +122,7 @@ type past struct {
 // install ends the view and begins the next.
 func (m *Member) install(v *value) {
 	self := v.find(m.c.ID)
-	blocked := time.Duration(0)
+	blocked, deaf := time.Duration(0), m.view == nil && m.invited != v.id.Counter
 	if m.view != nil {
 		blocked = m.last.Sub(m.blockedAt)
 		m.finish(v.cut)
@@ -171,7 +171,7 @@ func (m *Member) install(v *value) {
 	m.offered, m.accepted, m.acceptID, m.decided, m.ballot = nil, nil, ballotID{}, nil, nil
 	m.needAt, m.needTries, m.installed, m.aliveAt, m.unsettled = 0, 0, m.t, m.t, false
 	m.stats.Views++
-	m.passOn(v, self)
+	m.passOn(v, self, deaf)
 	m.catchUp()
 }
 
@@ -186,8 +186,9 @@ func (m *Member) leavePast() {
 	m.before = nil
 }
 
-// passOn makes the new view an event, behind the state if this member waits for it, and asks for the state to be given.
-func (m *Member) passOn(v *value, self *entry) {
+// passOn makes the new view an event, behind the state if this member waits for it, and asks for the state to be given. Deaf says that what came of
+// the view before was not kept.
+func (m *Member) passOn(v *value, self *entry, deaf bool) {
 	for i := len(m.gifts) - 1; i >= 0; i-- {
 		if g := m.gifts[i]; g.keep(v, m.c.ID) == 0 {
 			m.gifts = slices.Delete(m.gifts, i, i+1)
@@ -196,7 +197,8 @@ func (m *Member) passOn(v *value, self *entry) {
 	if v.fresh(self) {
 		m.forget() // the state will have it all
 		m.pieces = events{}
-		m.pending = &taking{from: self.from, since: self.since}
+		p := m.peers[self.from]
+		m.pending = &taking{from: self.from, since: self.since, spoiled: deaf || p != nil && p.late}
 	} else if m.pending != nil {
 		m.resume()
 	}

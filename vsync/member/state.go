@@ -59,6 +59,10 @@ func (g *gift) keep(v *value, id ID) int {
 	return len(g.to)
 }
 
+// spoiled reports whether this member waits for state that will not come. It says so until a view begins the state anew: the loss may have
+// come to light behind its answer in phase one, and what the flush brings is messages.
+func (m *Member) spoiled() bool { return m.pending != nil && m.pending.spoiled }
+
 // taken returns how much all have taken.
 func (g *gift) taken() uint64 {
 	least := g.put
@@ -159,6 +163,7 @@ func (m *Member) handleState(p *peer, r *reader) error {
 	q := piece{at, last == 1, append([]byte(nil), r.p...)}
 	if m.frozen {
 		if len(t.held) > 2*m.c.StateWindow/minBatch {
+			t.spoiled = true
 			return ErrStale
 		}
 		t.held = append(t.held, q)
