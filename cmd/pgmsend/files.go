@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gopgm/gopgm/internal/console"
+	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/transfer"
 )
 
@@ -29,7 +30,8 @@ type narrator struct {
 	o       *options
 	display *console.Display
 	report  *console.Report
-	objects int // of the session
+	objects int  // of the session
+	unheard bool // that no receiver has answered was the last that was said of them
 }
 
 func newNarrator(o *options, stdout, stderr io.Writer) *narrator {
@@ -72,10 +74,14 @@ func (n *narrator) observe(e transfer.Event) {
 		}
 		say("%s", console.Visible(text))
 	case transfer.NoReceiver:
-		if e.Expected == 0 && len(e.Missing) == 0 {
+		n.unheard = true
+		switch {
+		case e.Expected > 0 || len(e.Missing) > 0:
+			say("no receiver has answered so far; waiting for %s, up to %v (--timeout)", n.awaited(e), n.o.timeout)
+		case e.Bytes < e.Total && n.o.cc != pgm.CCFixed:
+			say("no receiver has answered so far; until one does, it goes out slowly, at %s, which takes %v (--expect N would wait for N of them)", console.FormatRate(float64(e.Flow.Rate)), e.ETA.Round(time.Second))
+		default:
 			say("no receiver has answered so far; sending all the same (--expect N would wait for N of them)")
-		} else {
-			say("no receiver has answered so far; waiting for %s", n.awaited(e))
 		}
 	case transfer.Waiting:
 		if n.present(e) >= e.Expected && e.Bytes > 0 {
@@ -83,6 +89,7 @@ func (n *narrator) observe(e transfer.Event) {
 		}
 		say("%d of %d receivers %s; waiting for %s", n.present(e), e.Expected, n.doing(e), n.awaited(e))
 	case transfer.Alone:
+		n.unheard = true
 		say("every receiver has failed or fallen silent; unless one comes back, this ends in %s, with %s of %s sent", e.ETA.Round(time.Second), console.FormatSize(e.Bytes), console.FormatSize(e.Total))
 	case transfer.Shed, transfer.Demoted, transfer.Readmitted:
 		n.slow(e)
@@ -116,14 +123,19 @@ func (n *narrator) receipt(r *transfer.ReceiverSummary) {
 	switch {
 	case r.Finished:
 		n.outcome(*r)
-	case n.o.verbose && r.Objects == 0 && r.Failed == 0:
+	case (n.o.verbose || n.unheard) && r.Objects == 0 && r.Failed == 0:
+		n.unheard = false
 		n.display.Printf("%s (%s) has begun", console.Visible(r.Name), r.Addr)
 	}
 }
 
 func (n *narrator) outcome(r transfer.ReceiverSummary) {
-	n.display.Printf("%s (%s) %s: %s, %s of %s, %d lost packets repaired", console.Visible(r.Name), r.Addr, console.Standing(r),
-		console.FormatDuration(r.Duration), console.Entries(r.Objects), console.FormatSize(r.Bytes), r.Repaired)
+	has := "nothing complete"
+	if r.Objects > 0 {
+		has = console.Entries(r.Objects) + " of " + console.FormatSize(r.Bytes)
+	}
+	n.display.Printf("%s (%s) %s: %s, %s, %d lost packets repaired", console.Visible(r.Name), r.Addr, console.Standing(r),
+		console.FormatDuration(r.Duration), has, r.Repaired)
 	for _, p := range r.Problems {
 		n.display.Printf("%s: %s", console.Visible(r.Name), console.Visible(p.String()))
 	}
@@ -192,6 +204,6 @@ func (n *narrator) closing(s *transfer.Summary) {
 		n.display.Printf("not all of it is at %s: %s", console.Plural(len(parts), "receiver"), strings.Join(parts, ", "))
 	}
 	if len(whole)+len(parts) == 0 {
-		n.display.Printf("no receiver has reported that it has anything of it (--expect N would have waited for N of them)")
+		n.display.Printf("no receiver has reported that it has anything of it (--expect N would have waited for N of them; those that write to standard output do not report)")
 	}
 }

@@ -264,6 +264,42 @@ func TestNobodyReceives(t *testing.T) {
 	s.exit(0)
 }
 
+// Without a flag, who sends to nobody hears within seconds that it will take long, and who comes late, that it is there; it has the whole file, and
+// soon.
+func TestLateReceiverIsToldOf(t *testing.T) {
+	src, dir, e := t.TempDir(), t.TempDir(), endpoint()
+	data := content(30_000_000)
+	write(t, src+"/file", data)
+	s := start(t, nil, "pgmsend", "-e", e, src+"/file")
+	s.says("no receiver has answered so far; until one does, it goes out slowly, at 8.0 Mbit/s, which takes ")
+	r := start(t, nil, "pgmrecv", "-e", e, "-d", dir, "--once", "--name", "late")
+	s.says(") has begun")
+	r.exit(0)
+	s.exit(0)
+	same(t, dir+"/file", data)
+	if text := s.err.String(); !strings.Contains(text, "all of it is at 1 receiver: late") {
+		t.Errorf("the sender ends with:\n%s", text)
+	}
+}
+
+// Who answers without reporting is not nobody.
+func TestStandardOutputAnswers(t *testing.T) {
+	src, e := t.TempDir(), endpoint()
+	data := content(30_000_000)
+	write(t, src+"/file", data)
+	r := start(t, nil, "pgmrecv", "-e", e, "--stdout", "--once")
+	r.says("listening")
+	s := start(t, nil, "pgmsend", "-e", e, "--rate", "50M", src+"/file")
+	s.exit(0)
+	r.exit(0)
+	if text := s.err.String(); strings.Contains(text, "no receiver has answered") || !strings.Contains(text, "those that write to standard output do not report") {
+		t.Errorf("the sender says:\n%s", text)
+	}
+	if r.out.String() != string(data) {
+		t.Error("what was received is not what was sent")
+	}
+}
+
 func TestStreamAndLines(t *testing.T) {
 	octets := content(5_000_000)
 	var lines bytes.Buffer

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -8,6 +9,21 @@ import (
 
 // aloneAfter is how long a session goes on for receivers that have all failed: one may be started again, and takes up what it has.
 const aloneAfter = 10 * time.Second
+
+// unheard tells, if so, that nobody has answered, and how long it takes to send everything all the same: at the rate of a source that knows nothing,
+// if somebody has to set it.
+func (s *sending) unheard(begun int) {
+	stats := s.sender.Stats()
+	if begun > 0 || stats.Control.ACKs > 0 || stats.NAKs > 0 {
+		return
+	}
+	bytes := s.store.ahead.sent.Load()
+	f := flow(stats)
+	s.note(Event{
+		Kind: NoReceiver, Bytes: bytes, Total: s.store.total, ETA: eta(s.store.total-bytes, float64(f.Rate)), Flow: f,
+		Expected: s.expected(), Missing: s.ledger.missing(false), Err: errors.New("no receiver has been heard"),
+	})
+}
 
 // alone notes since when there is nobody who could finish, and returns an error when that has been so for long enough: there is no end to sending
 // otherwise where the rate is found, since nobody sets it. It is for the time before all is sent.

@@ -23,7 +23,7 @@ const (
 	// Receipt: a receiver has told something new. Receiver.
 	Receipt
 	// NoReceiver: none has been heard of for some seconds; nothing is wrong with that but for those who expect one. Err says
-	// what it means.
+	// what it means. Bytes, Total, Expected, Missing; Flow, and ETA, how long the rest takes at that rate if none comes.
 	NoReceiver
 	// Waiting: the sender waits for receivers, to begin (Bytes is 0) or to finish. Receivers, Expected, Missing.
 	Waiting
@@ -80,7 +80,7 @@ type Event struct {
 	Expected  int              // sender: that must
 	Missing   []string         // sender: who is waited for
 	Receiver  *ReceiverSummary // Receipt
-	Flow      Flow             // sender, Progress
+	Flow      Flow             // sender, Progress, NoReceiver
 
 	Err error
 }

@@ -202,9 +202,8 @@ func (s *sending) steer() error {
 			s.sender.SetReceivers(begun)
 		}
 		if quiet && !s.o.OneWay && now.Sub(s.start) >= noReceiverAfter {
-			if quiet = false; begun == 0 {
-				s.note(Event{Kind: NoReceiver, Expected: s.expected(), Missing: s.ledger.missing(false), Err: errors.New("no receiver has been heard")})
-			}
+			quiet = false
+			s.unheard(begun)
 		}
 		s.look(now, begun, finished)
 		missing := s.ledger.missing(!s.sent.IsZero())
