@@ -267,6 +267,7 @@ func TestNobodyReceives(t *testing.T) {
 // Without a flag, who sends to nobody hears within seconds that it will take long, and who comes late, that it is there; it has the whole file, and
 // soon.
 func TestLateReceiverIsToldOf(t *testing.T) {
+	t.Parallel()
 	src, dir, e := t.TempDir(), t.TempDir(), endpoint()
 	data := content(30_000_000)
 	write(t, src+"/file", data)
@@ -284,12 +285,13 @@ func TestLateReceiverIsToldOf(t *testing.T) {
 
 // Who answers without reporting is not nobody.
 func TestStandardOutputAnswers(t *testing.T) {
+	t.Parallel()
 	src, e := t.TempDir(), endpoint()
-	data := content(30_000_000)
+	data := content(13_000_000)
 	write(t, src+"/file", data)
 	r := start(t, nil, "pgmrecv", "-e", e, "--stdout", "--once")
 	r.says("listening")
-	s := start(t, nil, "pgmsend", "-e", e, "--rate", "50M", src+"/file")
+	s := start(t, nil, "pgmsend", "-e", e, "--rate", "30M", "--linger", "300ms", src+"/file")
 	s.exit(0)
 	r.exit(0)
 	if text := s.err.String(); strings.Contains(text, "no receiver has answered") || !strings.Contains(text, "those that write to standard output do not report") {
