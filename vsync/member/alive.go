@@ -29,7 +29,10 @@ type peer struct {
 	ready   uint64        // the group all of whose members it hears
 	later   time.Duration // it is not invited again before
 	leaving bool
-	round   uint64 // the ballot that it has promised to
+	round   uint64        // the ballot that it has promised to
+	spoke   time.Duration // when a packet of it was last taken
+	comes   time.Duration // since when it could have come to this view
+	was     bool          // it was in a view, and was removed: it does not come back
 
 	has     []uint32 // batches of each member that it says to have
 	accuses []bool   // whom it does not hear
@@ -157,6 +160,8 @@ func (m *Member) judge() {
 			m.failing[r] = Broken
 		case p.silent:
 			m.failing[r] = Silent
+		case m.deaf(p):
+			m.failing[r] = Unhearable
 		}
 	}
 	for a, p := range m.ranks {
@@ -174,6 +179,13 @@ func (m *Member) judge() {
 		// Whoever is dead will soon be silent to all: then there is nothing to choose.
 		return a != m.rank && p.accuses[b] && m.t-p.since2[b] > m.c.SuspectMax+2*m.c.Alive
 	})
+}
+
+// deaf reports whether a member is heard, and has not come to this view for so long that it cannot hear what all others tell it. It accuses
+// them in its own view, which is not theirs any more; here it would neither answer in phase one nor say what it has, and hold up the group.
+// Only its own words say so: it may be heard while those that would say otherwise are being repaired.
+func (m *Member) deaf(p *peer) bool {
+	return p.view.Counter < m.view.ID.Counter && p.spoke-p.comes > 2*m.c.SuspectMax
 }
 
 // part chooses who goes of those who cannot hear each other: who cannot hear, or be heard by, most; of equals, who came last.

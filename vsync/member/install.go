@@ -122,7 +122,7 @@ type past struct {
 // install ends the view and begins the next.
 func (m *Member) install(v *value) {
 	self := v.find(m.c.ID)
-	blocked, deaf := time.Duration(0), m.view == nil && m.invited != v.id.Counter
+	blocked, missed := time.Duration(0), m.view == nil && m.invited != v.id.Counter
 	if m.view != nil {
 		blocked = m.last.Sub(m.blockedAt)
 		m.finish(v.cut)
@@ -148,7 +148,7 @@ func (m *Member) install(v *value) {
 		next.Together = []ID{m.c.ID}
 	}
 	for _, p := range m.ranks {
-		p.rank = -1
+		p.rank, p.was = -1, true
 	}
 	n := len(v.entries)
 	m.view, m.value, m.rank, m.ranks = next, v, next.Rank(m.c.ID), make([]*peer, n)
@@ -161,7 +161,7 @@ func (m *Member) install(v *value) {
 			m.peers[e.ID] = p
 		}
 		p.name, p.rank, p.heard, p.silent, p.joining, p.leaving, p.round = e.Name, r, m.t, false, false, false, 0
-		p.broken, p.flush = false, false
+		p.broken, p.flush, p.was, p.comes = false, false, false, m.t
 		p.has, p.accuses, p.slow, p.since2 = make([]uint32, n), make([]bool, n), make([]bool, n), make([]time.Duration, n)
 		m.ranks[r] = p
 	}
@@ -171,7 +171,7 @@ func (m *Member) install(v *value) {
 	m.offered, m.accepted, m.acceptID, m.decided, m.ballot = nil, nil, ballotID{}, nil, nil
 	m.needAt, m.needTries, m.installed, m.aliveAt, m.unsettled = 0, 0, m.t, m.t, false
 	m.stats.Views++
-	m.passOn(v, self, deaf)
+	m.passOn(v, self, missed)
 	m.catchUp()
 }
 
@@ -186,9 +186,9 @@ func (m *Member) leavePast() {
 	m.before = nil
 }
 
-// passOn makes the new view an event, behind the state if this member waits for it, and asks for the state to be given. Deaf says that what came of
-// the view before was not kept.
-func (m *Member) passOn(v *value, self *entry, deaf bool) {
+// passOn makes the new view an event, behind the state if this member waits for it, and asks for the state to be given. Missed
+// says that what came of the view before its time was not kept.
+func (m *Member) passOn(v *value, self *entry, missed bool) {
 	for i := len(m.gifts) - 1; i >= 0; i-- {
 		if g := m.gifts[i]; g.keep(v, m.c.ID) == 0 {
 			m.gifts = slices.Delete(m.gifts, i, i+1)
@@ -198,7 +198,7 @@ func (m *Member) passOn(v *value, self *entry, deaf bool) {
 		m.forget() // the state will have it all
 		m.pieces = events{}
 		p := m.peers[self.from]
-		m.pending = &taking{from: self.from, since: self.since, spoiled: deaf || p != nil && p.late}
+		m.pending = &taking{from: self.from, since: self.since, spoiled: missed || p != nil && p.late}
 	} else if m.pending != nil {
 		m.resume()
 	}

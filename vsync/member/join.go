@@ -9,7 +9,7 @@ import (
 func (m *Member) joiners() (ids []ID) {
 	newest, oldest := time.Duration(0), m.t
 	for id, p := range m.peers {
-		if !p.joining || p.broken || p.rank >= 0 || p.ready != m.view.Group || m.t < p.later || m.t-p.heard > m.c.SuspectMin {
+		if !p.joining || p.broken || p.was || p.rank >= 0 || p.ready != m.view.Group || m.t < p.later || m.t-p.heard > m.c.SuspectMin {
 			continue
 		}
 		ids = append(ids, id)

@@ -388,3 +388,87 @@ func TestRemovedLeaverHasNotLeft(t *testing.T) {
 		t.Errorf("out %v: %v; want that it was silent", p.ended, p.why)
 	}
 }
+
+// Who is heard and hears nothing when a view is decided, a member or one that joins, holds up nobody: it goes, the group goes on, and it learns so as
+// soon as it hears again. It does not come back, though it may never have come to the view (M6).
+func TestDeafMemberHoldsUpNobody(t *testing.T) {
+	for _, joins := range []bool{false, true} {
+		c := Config{Group: "calm", State: true, Expect: 2}
+		net := calm(t, 4, c)
+		others, p := net.procs[:3], net.procs[3]
+		cause := func() { others[0].m.HandleLost(others[0].now(), others[1].m.ID()) } // a view of the same members
+		if joins {
+			p, cause = net.join(c), func() {}
+			others = net.procs[:4]
+		}
+		decided := false
+		net.heard = func(data []byte) {
+			if decided || !says(data, kindInstall, others[0]) {
+				return
+			}
+			decided = true
+			for _, q := range others {
+				net.cut(q, p)
+			}
+		}
+		others[0].do(cause)
+		net.run(net.now + 1500*time.Millisecond)
+		if at := p.m.View(); !decided || at != nil && at.ID.Counter != 1 {
+			t.Fatalf("decided %v; it is in %v", decided, at)
+		}
+		begin := net.now
+		others[2].crash()
+		net.run(begin + time.Second)
+		for _, q := range others[:2] {
+			if d := q.viewAt[len(q.viewAt)-1] - begin; q.members != len(others)-1 || d < 0 || d > 500*time.Millisecond {
+				t.Errorf("joins %v: process %v has %d members after %v", joins, q.m.ID(), q.members, d)
+			}
+		}
+		for _, q := range others {
+			net.heal(q, p)
+		}
+		net.run(net.now + time.Second)
+		if !p.ended {
+			t.Errorf("joins %v: it is not out", joins)
+		}
+		var logs []check.Log
+		for _, q := range net.procs {
+			logs = append(logs, q.log)
+		}
+		for _, v := range check.Check(check.Claims{State: true}, logs) {
+			t.Error(v)
+		}
+	}
+}
+
+// Who is heard, but whose words wait behind one that is being repaired, may have come to the view long ago: it stays.
+func TestDeafIsNotWhoseWordsAreRepaired(t *testing.T) {
+	net := calm(t, 3, Config{})
+	others, p := net.procs[:2], net.procs[2]
+	decided := false
+	net.heard = func(data []byte) {
+		if decided || !says(data, kindInstall, others[0]) {
+			return
+		}
+		decided = true
+		for _, q := range others {
+			net.cut(p, q)
+		}
+	}
+	others[0].do(func() { others[0].m.HandleLost(others[0].now(), others[1].m.ID()) })
+	for end := net.now + 1500*time.Millisecond; net.now < end; net.run(net.now + 50*time.Millisecond) {
+		for _, q := range others {
+			q.do(func() { q.m.HandleHeard(q.now(), p.m.ID()) }) // as of an SPM
+		}
+	}
+	for _, q := range others {
+		net.link(p.index, q.index).cutAt = net.now // all is repaired
+		net.heal(p, q)
+	}
+	net.run(net.now + time.Second)
+	for _, q := range net.procs {
+		if q.members != 3 || len(q.viewAt) != 2 || q.ended {
+			t.Errorf("process %v: %d members, %d views, out %v; want 3, 2, false", q.m.ID(), q.members, len(q.viewAt), q.ended)
+		}
+	}
+}

@@ -45,7 +45,9 @@ var mutants = []struct{ name, file, old, new string }{
 	{"never hands the order over", "transmit.go", "return only && r != m.rank && m.loneFor > handOver", "return false"},
 	{"says once that its state is lost", "alive.go", "\tif m.spoiled() {\n", "\tif false {\n"},
 	{"takes the state of a lost giver for whole", "alive.go", "p.late = p.late || m.frozen", "p.late = false"},
-	{"takes the state that it did not wait for for whole", "install.go", "spoiled: deaf || ", "spoiled: "},
+	{"takes the state that it did not wait for for whole", "install.go", "spoiled: missed || ", "spoiled: "},
+	{"waits for who hears nothing", "alive.go", "case m.deaf(p):", "case false:"},
+	{"takes back who was removed", "join.go", " || p.was", ""},
 	{"drops what came early", "install.go", "\tfuture := m.future\n", "\tfuture := m.future[:0]\n"},
 }
 
@@ -95,7 +97,7 @@ func try(t *testing.T, file, text string) (found bool, said string) {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-failfast", "-timeout", "20m", "-run", "TestPromisesHold|TestNothingIs|TestBusy|TestLiar|TestLone|TestRemoved|TestLostState", ".")
+	c := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-failfast", "-timeout", "20m", "-run", "TestPromisesHold|TestNothingIs|TestBusy|TestLiar|TestLone|TestRemoved|TestLostState|TestDeaf", ".")
 	c.Env = append(os.Environ(), "VSYNC_MUTANTS=", "VSYNC_FIRST=1", "VSYNC_SEEDS="+seedsForMutants)
 	out, err := c.CombinedOutput()
 	if strings.Contains(string(out), "[build failed]") {

@@ -139,7 +139,7 @@ func (m *Member) follows() {
 	for _, p := range m.peers {
 		if p.rank < 0 && p.group == m.view.Group && p.view.Counter <= m.view.ID.Counter && m.t-p.heard < retry && m.t-p.told > 4*retry {
 			m.expel(p, m.value.departure(p.id).Why)
-		} else if p.rank < 0 && p.joining && p.broken && m.t-p.heard < retry && m.t-p.told > 4*retry {
+		} else if p.rank < 0 && p.joining && (p.broken || p.was) && m.t-p.heard < retry && m.t-p.told > 4*retry {
 			m.expel(p, Broken)
 		}
 	}
@@ -186,6 +186,10 @@ func (m *Member) linger(p *peer, h *header, body []byte) error {
 // place notes where a packet's sender says that it is, and reports whether the packet concerns this member.
 func (m *Member) place(p *peer, h *header, body []byte) bool {
 	p.group, p.view = h.group, h.view
+	if m.t-p.spoke > m.c.SuspectMin {
+		p.comes = m.t // it was stopped, or cut off: what it missed it is told now
+	}
+	p.spoke = m.t
 	if h.group == 0 {
 		return true
 	}

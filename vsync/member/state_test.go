@@ -117,7 +117,7 @@ func TestLostStateIsBegunAnewBehindTheView(t *testing.T) {
 // Who joins may hear nothing for so long, from the moment at which its first view is decided, that it has given up waiting for it. All that
 // came of the view meanwhile is gone; when it hears of the view after all, its state is begun anew (X4).
 func TestLostStateIsBegunAnewForWhoGaveUp(t *testing.T) {
-	c := Config{Group: "calm", State: true, Expect: 2} // it founds no group meanwhile
+	c := Config{Group: "calm", State: true, Expect: 2, SuspectMax: 3 * time.Second} // nobody founds or suspects meanwhile
 	net := calm(t, 3, c)
 	p := net.join(c)
 	decided := false
