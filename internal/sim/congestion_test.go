@@ -186,8 +186,8 @@ func TestSlowProgramIsDemoted(t *testing.T) {
 	})
 }
 
-// Who waits for a program that reads slowly does not come to a halt before what it had no room for is repaired: most was sent before that it is
-// slow was known, and takes three times as long as to read it.
+// Who waits for a program that reads slowly takes hardly longer than it takes to read it, though much was sent before that it is slow was known, and
+// has to be repaired.
 func TestSlowProgramIsWaitedFor(t *testing.T) {
 	Seeds(t, 1, func(t *testing.T, rng *rand.Rand) {
 		const packets = 20_000
@@ -196,7 +196,7 @@ func TestSlowProgramIsWaitedFor(t *testing.T) {
 		patient := receiver.Config{Window: 1024, Recovery: nak.RecoveryConfig{NCFRetries: -1, DataRetries: -1}}
 		x.listen(x.behindNeck(), &Link{}, &Link{}, hear{refuse: 0.4, receiver: patient})
 		x.run(10 * time.Minute)
-		if got, most := x.net.Elapsed(), 4*packets*time.Second/270; got > most {
+		if got, most := x.net.Elapsed(), packets*time.Second/270*5/4; got > most {
 			t.Errorf("it took %v, want %v at most", got, most)
 		}
 	})

@@ -201,9 +201,7 @@ func (s *Session) deliverInOrder(now time.Time, d *Data, fresh bool) {
 		}
 	}
 	held := d.SQN - s.order.next
-	if held >= packet.SQN(s.have.Max()/2) {
-		s.crowded(now)
-	}
+	s.crowded(now, d.SQN)
 	if held >= packet.SQN(s.have.Max()) {
 		// No room: it will be asked for when there is.
 		s.stats.Held++

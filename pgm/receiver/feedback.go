@@ -99,6 +99,9 @@ func (s *Session) acknowledge(now time.Time, b *packet.Batch) {
 		return
 	}
 	r.SetOverflow(s.r.overflow)
+	if s.intake.limit > 0 { // also when nothing new comes
+		s.crowded(now, s.lead+1)
+	}
 	if s.intake.relieved(now) {
 		r.SetLimit(0)
 	}

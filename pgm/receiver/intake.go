@@ -1,44 +1,85 @@
 package receiver
 
-import "time"
+import (
+	"time"
+
+	"github.com/gopgm/gopgm/pgm/packet"
+)
 
 const (
 	// intakeSpan is the time over which it is measured how fast a program takes data.
 	intakeSpan = 500 * time.Millisecond
+	// intakeMemory is after how long what was measured counts half.
+	intakeMemory = 2 * time.Second
 	// intakeRelief is how long half of the window has to be free before the program counts as fast enough.
 	intakeRelief = 2 * time.Second
 	// intakeShare of what the program takes is asked for, so that what is held becomes less.
 	intakeShare = 0.9
+	// intakeGrowth is by how much more is asked for, at least, after each span in which the program had to wait for what was missing.
+	intakeGrowth = 2
+	// intakeIdle is how many spans without anything taken mean that the program does not read at all; fewer are those of one that reads much at once.
+	intakeIdle = 2
 )
 
 // intake measures what the program of an ordered session takes when it takes less than comes, and half of the window is full of what it has not
 // read. The source is told (congestion.Reporter.SetLimit) while there is room for what comes until it has heard: what is dropped can be asked
-// for again, but not for long.
+// for again, but not for long. The source sends that first, so that a limit of what the program takes lets it have all of that.
 type intake struct {
 	since   time.Time // when measuring began; zero: there is room
+	told    time.Time // when a span ended last
 	full    time.Time // when there was none last
-	taken   int       // octets since then, with what is in front of them
-	starved bool      // since then, it took all up to what was missing: it could have taken more
-	limits  bool      // the source is told
+	taken   int       // octets since since, with what is in front of them
+	before  int       // of those, until told
+	idle    int       // spans in which nothing was taken, the last ones
+	starved bool      // since told, it took all up to what was missing: it could have taken more
+	limit   int       // that the source is told; 0: none
 }
 
 // took counts a packet of so many octets that the program took.
 func (i *intake) took(octets int) { i.taken += octets }
 
-// crowd notes that there is no room to spare. It returns how fast the source may send, in octets a second, when that is known anew.
-func (i *intake) crowd(now time.Time) (limit int, ok bool) {
+// crowd notes that there is no room to spare; blocked says that it is for the program, and brim that there will be none at all soon. It returns how
+// fast the source may send, in octets a second, when that is known anew.
+func (i *intake) crowd(now time.Time, blocked, brim bool) (limit int, ok bool) {
+	if !blocked && i.limit == 0 {
+		return 0, false // a packet is missing, and the rest will be read once it is there
+	}
 	i.full = now
-	if i.since.IsZero() || now.Before(i.since) || i.starved {
-		i.since, i.taken, i.starved = now, 0, false
-		return 0, false
+	if i.since.IsZero() || now.Before(i.told) {
+		i.measure(now)
 	}
 	d := now.Sub(i.since)
-	if d < intakeSpan {
+	switch {
+	case now.Sub(i.told) < intakeSpan:
+		if !brim || i.limit > 0 || !blocked {
+			return 0, false
+		}
+		i.limit = 1 // until it is known how fast: what is held is enough for the program until then
+	case i.starved && i.limit == 0:
+		i.measure(now) // nothing is known yet
 		return 0, false
+	case i.starved:
+		i.limit = max(int(intakeGrowth*float64(i.limit)), int(float64(i.taken)/d.Seconds()))
+		i.measure(now)
+	default:
+		if i.idle++; i.taken > i.before {
+			i.idle = 0
+		}
+		i.limit = max(int(intakeShare*float64(i.taken)/d.Seconds()), 1)
+		if i.told = now; i.idle >= intakeIdle {
+			i.limit = 1
+			i.measure(now)
+		} else if d >= intakeMemory {
+			i.since, i.taken = now.Add(-d/2), i.taken/2
+		}
+		i.before = i.taken
 	}
-	limit = max(int(intakeShare*float64(i.taken)/d.Seconds()), 1)
-	i.since, i.taken, i.limits = now, 0, true
-	return limit, true
+	return i.limit, true
+}
+
+// measure begins to measure.
+func (i *intake) measure(now time.Time) {
+	i.since, i.told, i.taken, i.before, i.starved = now, now, 0, 0, false
 }
 
 // relieved reports, once, that there has been room for long enough, and the source was told otherwise.
@@ -49,17 +90,18 @@ func (i *intake) relieved(now time.Time) bool {
 	if i.since.IsZero() || now.Sub(i.full) < intakeRelief {
 		return false
 	}
-	told := i.limits
+	told := i.limit > 0
 	*i = intake{}
 	return told
 }
 
-// crowded tells the source how fast the program takes data, if it is for the program that so much is held, and not for a gap.
-func (s *Session) crowded(now time.Time) {
-	if s.reporter == nil || !s.order.blocked {
+// crowded tells the source how fast the program takes data, if that is why so much is held up to the packet before next.
+func (s *Session) crowded(now time.Time, next packet.SQN) {
+	held, room := next-s.order.next, packet.SQN(s.have.Max())
+	if s.reporter == nil || held < room/2 {
 		return
 	}
-	if limit, ok := s.intake.crowd(now); ok {
+	if limit, ok := s.intake.crowd(now, s.order.blocked, held >= room/4*3); ok {
 		s.reporter.SetLimit(limit)
 	}
 }

@@ -97,8 +97,8 @@ func TestSlowProgramLimitsTheSource(t *testing.T) {
 func TestIntakeSurvivesAClock(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	var i intake
-	i.crowd(now)
-	if _, ok := i.crowd(now.Add(intakeSpan)); !ok {
+	i.crowd(now, true, false)
+	if _, ok := i.crowd(now.Add(intakeSpan), true, false); !ok {
 		t.Fatal("nothing is known after all of the time to measure")
 	}
 	now = now.Add(-time.Hour)
@@ -114,14 +114,14 @@ func TestIntakeSurvivesAClock(t *testing.T) {
 func TestIntakeDoesNotCountGaps(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	var i intake
-	i.crowd(now)
+	i.crowd(now, true, false)
 	i.took(10)
 	i.starved = true
-	if limit, ok := i.crowd(now.Add(intakeSpan)); ok {
+	if limit, ok := i.crowd(now.Add(intakeSpan), true, false); ok {
 		t.Errorf("a limit of %d", limit)
 	}
 	i.took(1000)
-	if limit, ok := i.crowd(now.Add(2 * intakeSpan)); !ok || limit != 1800 {
+	if limit, ok := i.crowd(now.Add(2*intakeSpan), true, false); !ok || limit != 1800 {
 		t.Errorf("a limit of %d, %v, want nine tenths of 2000", limit, ok)
 	}
 }

@@ -57,6 +57,7 @@ type control struct {
 	slow     slow
 
 	acks, bad uint64
+	crowdedAt time.Time // when a receiver that counts last said that its program is slower than the source; zero: none does
 	acker     congestion.Receiver
 	stale     bool // acker is to be looked up again
 }
@@ -213,8 +214,20 @@ func (s *Source) heedNAK(now time.Time, requested int, opts []byte) {
 func (s *Source) heed(now time.Time) {
 	k := s.control
 	k.Feedback(now, &k.feedback)
+	if r := &k.feedback.Reception; k.feedback.HasReception && r.Limit > 0 && !k.isBehind(k.feedback.Receiver) {
+		k.crowdedAt = now
+	}
 	k.stale = true
 	s.follow(now)
+}
+
+// crowdedAge is for how long a source goes by what a receiver has said of its program: as long as it keeps to its limit.
+const crowdedAge = 3 * time.Second
+
+// crowded reports whether a receiver says that its program reads more slowly than the source would send. More was sent by then than it has room for,
+// and it asks for that as room comes about: new data would find none, and what it has not asked for yet must not be too old when it does.
+func (k *control) crowded(now time.Time) bool {
+	return k != nil && !k.crowdedAt.IsZero() && now.Sub(k.crowdedAt) < crowdedAge
 }
 
 // controlTimeout has the control do what is due by now.

@@ -52,17 +52,33 @@ func (s *Source) end(now time.Time, to state) {
 	s.endGroup(now)
 }
 
+// crowdedMost is for how long a session that has ended waits for programs that read slowly, at the most.
+const crowdedMost = 10 * time.Minute
+
 // lingerEnd returns when the session is done: Linger after it ended, or after the last repair, and not while repairs wait for the
-// rate; but no later than LingerMax after it ended.
+// rate; but no later than LingerMax after it ended. While a receiver says that its program reads slowly it is not done: what the receiver has no room
+// for it will ask for later.
 func (s *Source) lingerEnd() time.Time {
-	last := s.endedAt.Add(s.c.LingerMax)
-	if _, owed := s.owed(); owed || s.repairs.len() > 0 && !s.repairsStalled {
+	last, end := s.endedAt.Add(s.c.LingerMax), s.active.Add(s.c.Linger)
+	if k := s.control; k != nil && s.state == finished && !k.crowdedAt.IsZero() {
+		t := k.crowdedAt.Add(crowdedAge)
+		if most := s.endedAt.Add(crowdedMost); most.Before(t) {
+			t = most
+		}
+		last, end = later(last, t), later(end, t)
+	}
+	if _, owed := s.owed(); owed || s.repairs.len() > 0 && !s.repairsStalled || last.Before(end) {
 		return last
 	}
-	if t := s.active.Add(s.c.Linger); t.Before(last) {
-		return t
+	return end
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
 	}
-	return last
+	return a
 }
 
 // Finished reports whether all data was sent and OPT_FIN or OPT_RST is being announced.

@@ -291,7 +291,7 @@ func (s *Source) handleRequest(now time.Time, h *packet.Header, body []byte) err
 // one that lingered long enough is done.
 func (s *Source) settle(now time.Time) {
 	s.last = now
-	if s.ager != nil {
+	if s.ager != nil && !s.control.crowded(now) {
 		s.ager.Age(now, s.next)
 	}
 	trail := s.store.Trail()

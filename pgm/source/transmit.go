@@ -180,7 +180,7 @@ func (s *Source) requestAll(now time.Time, p *nak.Packet, parity bool) {
 	}
 }
 
-// sendData sends RDATA and ODATA, each its share, or all of it when the other does not wait. Parity that nobody asked for goes out with
+// sendData sends RDATA and ODATA, each its share, or all of it when the other does not wait, or when a receiver has no room for new data. Parity that nobody asked for goes out with
 // ODATA, behind the group that it is of and before the next [11.4-04]; what was asked for with RDATA.
 func (s *Source) sendData(now time.Time, b *packet.Batch) {
 	for {
@@ -200,7 +200,7 @@ func (s *Source) sendData(now time.Time, b *packet.Batch) {
 		if data == 0 || !repair {
 			s.balance = 0
 		}
-		if repair && s.balance <= 0 {
+		if repair && (s.balance <= 0 || s.control.crowded(now)) {
 			s.balance += int64(s.sendRepairs(now, b, run, n)) * (1<<shareBits - s.share)
 			continue
 		}
