@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/gopgm/gopgm/internal/console"
 	"github.com/gopgm/gopgm/pgm/transfer"
@@ -90,7 +89,7 @@ func (n *narrator) observe(e transfer.Event) {
 			n.told = n.o.once
 			say("session from %s: %s", e.Peer, console.Explain(e.Err))
 		default:
-			say("%s", about(e.Name, e.Err))
+			say("%s", console.About(e.Name, e.Err))
 		}
 	case transfer.Done:
 		n.display.Finish(e.Session)
@@ -101,15 +100,6 @@ func (n *narrator) observe(e transfer.Event) {
 				console.FormatDuration(e.Duration), console.FormatRate(e.Rate))
 		}
 	}
-}
-
-// about says what is wrong with an object, whose name the error may have.
-func about(name string, err error) string {
-	text := console.Explain(err)
-	if strings.Contains(text, name) {
-		return console.Visible(text)
-	}
-	return console.Visible(name) + ": " + text
 }
 
 // failed says why the program ends with an error.

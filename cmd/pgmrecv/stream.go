@@ -120,7 +120,7 @@ func (n *narrator) write(ctx context.Context, stream io.Reader, source string, s
 	r := streamReport{Event: "done", Time: time.Now(), Source: source, Bytes: w.n, Second: time.Since(start).Seconds()}
 	if err != nil && ctx.Err() == nil {
 		r.Error = err.Error()
-		n.display.Printf("stream from %s ended early, after %s: %v", source, console.FormatSize(w.n), err)
+		n.display.Printf("stream from %s ended early, after %s: %s", source, console.FormatSize(w.n), console.Explain(err))
 	}
 	n.report.Write(r)
 	return err

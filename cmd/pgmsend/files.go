@@ -68,11 +68,7 @@ func (n *narrator) observe(e transfer.Event) {
 			say("sent %s, %s, blake3 %x", console.Visible(e.Name), console.FormatSize(e.Size), e.Digest)
 		}
 	case transfer.Refused, transfer.Failed:
-		text := console.Explain(e.Err)
-		if !strings.Contains(text, e.Name) {
-			text = e.Name + ": " + text
-		}
-		say("%s", console.Visible(text))
+		say("%s", console.About(e.Name, e.Err))
 	case transfer.NoReceiver:
 		n.unheard = true
 		switch {
@@ -170,8 +166,8 @@ func (n *narrator) conclude(s *transfer.Summary, err error) {
 // closing says what was sent, how fast, and who has it.
 func (n *narrator) closing(s *transfer.Summary) {
 	e := s.Sessions[0]
-	if e.Bytes == 0 && e.Objects == 0 {
-		return
+	if e.Bytes == 0 && (e.Objects == 0 || errors.Is(e.Err, transfer.ErrMissing)) {
+		return // nothing was: whoever was to be there was not
 	}
 	rate := 0.0
 	if e.Duration > 0 {

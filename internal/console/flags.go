@@ -1,6 +1,10 @@
 package console
 
 import (
+	"errors"
+	"io/fs"
+	"net"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -59,9 +63,15 @@ func Complaint(err error) string {
 	return s
 }
 
-// Explain returns what is wrong, without the names of the packages that the error came through.
+// Explain returns what is wrong, without the names of the packages that the error came through, or of the system call that met it.
 func Explain(err error) string {
 	s := err.Error()
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		s = strings.Replace(s, e.Error(), e.Path+": "+e.Err.Error(), 1)
+	}
+	if e := (*net.OpError)(nil); errors.As(err, &e) && e.Op == "read" {
+		s = strings.Replace(s, e.Error(), e.Err.Error(), 1) // who reads knows from where
+	}
 	for {
 		head, rest, ok := strings.Cut(s, ": ")
 		if !ok || !packages[head] {
@@ -69,6 +79,15 @@ func Explain(err error) string {
 		}
 		s = rest
 	}
+}
+
+// About says what is wrong with something that has a name, once: the error may have it, quoted or not.
+func About(name string, err error) string {
+	s := Explain(err)
+	if strings.HasPrefix(s, name+": ") || strings.Contains(s, "/"+name+": ") || strings.Contains(s, strconv.Quote(name)) {
+		return Visible(s)
+	}
+	return Visible(name) + ": " + Visible(s)
 }
 
 var packages = map[string]bool{"pgm": true, "transfer": true, "source": true, "receiver": true, "pgmsend": true, "pgmrecv": true}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // ParseRate reads a rate in bits a second, with an optional factor k, M, G or T (decimal) and an optional unit "bit/s" or "bps":
@@ -96,7 +97,7 @@ func Entries(n int) string {
 
 // Visible returns s with what could disturb a terminal made harmless: names come from elsewhere.
 func Visible(s string) string {
-	plain := true
+	plain := utf8.ValidString(s)
 	for _, r := range s {
 		if !strconv.IsPrint(r) {
 			plain = false

@@ -38,6 +38,7 @@ func TestFormat(t *testing.T) {
 		Plural(0, "receiver"): "0 receivers",
 		Visible("a b"):        "a b",
 		Visible("a\x1b[2Jb"):  `"a\x1b[2Jb"`,
+		Visible("a\xff"):      `"a\xff"`,
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

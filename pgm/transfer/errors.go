@@ -38,6 +38,14 @@ var (
 	ErrNotTransfer = errors.New("not a file transfer")
 )
 
+// failure is the ErrFailed of a session in which an object was not transferred: it names the object once.
+func failure(p Problem) error {
+	if e := (*NameError)(nil); errors.As(p.Err, &e) {
+		return fmt.Errorf("%w: %w", ErrFailed, p.Err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrFailed, quoteName(p.Name), p.Err)
+}
+
 // SpaceError says that a file does not fit into what is free where it is to be put.
 type SpaceError struct {
 	Need, Free int64 // octets

@@ -106,3 +106,13 @@ func TestSecondOfOneNameIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// What became of an object is told with its name, once.
+func TestFailureNamesTheObjectOnce(t *testing.T) {
+	for _, p := range []Problem{{"a\xff", CheckName("a\xff")}, {"a", ErrDigest}} {
+		err := failure(p)
+		if !errors.Is(err, ErrFailed) || !errors.Is(err, p.Err) || strings.Count(err.Error(), quoteName(p.Name)) != 1 {
+			t.Errorf("%v", err)
+		}
+	}
+}

@@ -219,7 +219,7 @@ func (s *SessionSummary) outcome() error {
 	}
 	if len(s.Problems) > 0 {
 		p := s.Problems[0]
-		return fmt.Errorf("%w: %s: %w", ErrFailed, quoteName(p.Name), p.Err)
+		return failure(p)
 	}
 	return nil
 }

@@ -336,7 +336,7 @@ func (s *sending) conclude(err error) error {
 	case len(s.summary.Missing) > 0:
 		err = fmt.Errorf("%w: %s", ErrMissing, strings.Join(s.summary.Missing, ", "))
 	case failed >= 0:
-		err = fmt.Errorf("%w: %s: %w", ErrFailed, quoteName(r.Problems[failed].Name), r.Problems[failed].Err)
+		err = failure(r.Problems[failed])
 	case s.ledger.failed():
 		err = fmt.Errorf("%w: a receiver could not take all of them", ErrFailed)
 	}
