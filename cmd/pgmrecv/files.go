@@ -69,9 +69,12 @@ func (n *narrator) observe(e transfer.Event) {
 		n.display.Progress(e.Session, console.Status{Name: "from " + e.Peer, Done: e.Bytes, Total: e.Total, Rate: e.Rate, ETA: e.ETA, Note: note})
 	case transfer.Complete:
 		if !e.Dir {
-			if n.o.replay != "" { // which is as fast as it is
+			switch {
+			case n.o.replay != "": // which is as fast as it is
 				say("%s: complete, %s, digest right", console.Visible(e.Name), console.FormatSize(e.Size))
-			} else {
+			case e.Resumed > 0 && e.Resumed == e.Size:
+				say("%s: complete, %s, all here from before, digest right", console.Visible(e.Name), console.FormatSize(e.Size))
+			default:
 				say("%s: complete, %s in %s (%s), digest right, %d lost packets repaired", console.Visible(e.Name), console.FormatSize(e.Size),
 					console.FormatDuration(e.Duration), console.FormatRate(e.Rate), e.Repaired)
 			}

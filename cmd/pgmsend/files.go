@@ -109,6 +109,9 @@ func (n *narrator) doing(e transfer.Event) string {
 }
 
 func (n *narrator) awaited(e transfer.Event) string {
+	if e.Bytes > 0 && len(n.o.expectFrom) == 0 { // who has finished without everything is missing, and not waited for
+		return console.Plural(max(e.Receivers-e.Finished, 1), "more receiver")
+	}
 	if len(e.Missing) > 0 {
 		return console.Visible(strings.Join(e.Missing, ", "))
 	}

@@ -302,6 +302,28 @@ func TestStandardOutputAnswers(t *testing.T) {
 	}
 }
 
+// Of a receiver that has failed, and one that has the file already, each end says so, and how many are waited for.
+func TestReceiversThatFailOrHaveItAreToldApart(t *testing.T) {
+	t.Parallel()
+	src, dir, none, e := t.TempDir(), t.TempDir(), t.TempDir(), endpoint()
+	data := content(2_000_000)
+	write(t, src+"/tree/file", data)
+	write(t, none+"/tree", nil) // in the way
+	r := start(t, nil, "pgmrecv", "-e", e, "-d", dir, "--name", "here")
+	f := start(t, nil, "pgmrecv", "-e", e, "-d", none, "--name", "full")
+	r.says("listening")
+	f.says("listening")
+	for range 2 {
+		s := start(t, nil, "pgmsend", "-e", e, "--rate", "20M", "--expect", "2", src+"/tree")
+		s.exit(5)
+		text := s.err.String()
+		if !strings.Contains(text, "all of it is at 1 receiver: here") || !strings.Contains(text, "full: tree") || strings.Contains(text, "waiting for 2 more") {
+			t.Errorf("the sender says:\n%s", text)
+		}
+	}
+	r.says("tree/file: complete, 1.9 MiB, all here from before, digest right")
+}
+
 func TestStreamAndLines(t *testing.T) {
 	octets := content(5_000_000)
 	var lines bytes.Buffer

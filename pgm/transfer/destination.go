@@ -53,9 +53,11 @@ func (d *destination) close() {
 
 // reason returns what went wrong without the operation and path, where the message says those in better words.
 func reason(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err
+	}
+	if l := (*os.LinkError)(nil); errors.As(err, &l) {
+		return l.Err
 	}
 	return err
 }
@@ -123,7 +125,10 @@ func (d *destination) commit(f *os.File, p *part) error {
 		return err
 	}
 	if err := d.rename(p.partName(), p.o.Name); err != nil {
-		return err
+		if info, e := d.lstat(p.o.Name); e == nil && info.IsDir() {
+			return errors.New("a directory of that name is in its place")
+		}
+		return reason(err)
 	}
 	p.discardState(d)
 	d.dirtyMu.Lock()

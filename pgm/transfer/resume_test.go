@@ -167,3 +167,20 @@ func TestWhatIsThereIsNotWrittenAgain(t *testing.T) {
 		t.Errorf("held %d; the same file: %v; left behind: %v", r.in.objects, os.SameFile(before, after), leftovers(t, dst))
 	}
 }
+
+// A directory that has the name of a file is left as it is, and said to be in its place.
+func TestDirectoryInThePlaceOfAFile(t *testing.T) {
+	src, dst := t.TempDir(), t.TempDir()
+	writeTree(t, src, map[string]int{"f": 5000})
+	writeTree(t, dst, map[string]int{"f/g": 10})
+	r := newRig(t, 1, 77, 1400, dst, filepath.Join(src, "f"))
+	r.store.open()
+	r.deliver()
+	r.end(receiver.Finished)
+	if p := r.in.problems; len(p) != 1 || p[0].Err.Error() != "a directory of that name is in its place" {
+		t.Errorf("%v", p)
+	}
+	if _, err := os.Stat(filepath.Join(dst, "f/g")); err != nil {
+		t.Error(err)
+	}
+}
