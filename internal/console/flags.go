@@ -68,6 +68,7 @@ func Explain(err error) string {
 	s := err.Error()
 	if e := (*fs.PathError)(nil); errors.As(err, &e) {
 		s = strings.Replace(s, e.Error(), e.Path+": "+e.Err.Error(), 1)
+		s = strings.Replace(s, e.Path+": "+e.Path+": ", e.Path+": ", 1) // who adds a path does not know that it is there
 	}
 	if e := (*net.OpError)(nil); errors.As(err, &e) && e.Op == "read" {
 		s = strings.Replace(s, e.Error(), e.Err.Error(), 1) // who reads knows from where

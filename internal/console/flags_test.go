@@ -17,6 +17,7 @@ func TestExplain(t *testing.T) {
 	}{
 		{errors.New("pgm: transfer: a: b"), "a: b"},
 		{absent, "image.iso: file does not exist"},
+		{fmt.Errorf("image.iso: %w", absent), "image.iso: file does not exist"},
 		{fmt.Errorf("transfer: --capture: %w", absent), "--capture: image.iso: file does not exist"},
 		{&net.OpError{Op: "read", Net: "epgm", Err: errors.New("data lost beyond repair")}, "data lost beyond repair"},
 		{&net.OpError{Op: "dial", Net: "epgm", Err: errors.New("no such interface")}, "dial epgm: no such interface"},
