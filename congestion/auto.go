@@ -74,6 +74,8 @@ type Auto struct {
 	drainEnd  time.Time     // of it, for a probe that is sent then
 	drained   time.Duration // what the queue took at drainFrom
 	contested bool          // others keep a queue full: delay does not end the start
+	arrived   float64       // what arrived at the end of the start, until it is known whether others made room; 0: it is
+	before    time.Duration // the shortest round trip at the end of the start
 	last      time.Time     // when the acker reported last
 
 	limit      float64   // of the receivers, octets a second; 0: none
@@ -290,6 +292,7 @@ func (a *Auto) Feedback(now time.Time, f *Feedback) {
 	}
 	i := a.table.at(now, f.Echo.Receiver, r.ID)
 	e := &a.table.entries[i]
+	e.window = a.window.w
 	s, ok := e.take(now, p, r, rtt, a.packets)
 	if !ok {
 		a.stats.Stale++
@@ -386,7 +389,7 @@ func (a *Auto) appoint(now time.Time, i int) {
 		a.restart()
 	}
 	a.next = now // so that everybody else hears it before more of them offer
-	a.calm, a.last = 0, now
+	a.calm, a.last, a.arrived = 0, now, 0
 	a.round, a.roundFrom = a.probes.count, a.packets
 	a.roundPeak, a.roundBusy, a.roundBad = 0, true, false
 	a.stats.Elections++

@@ -22,6 +22,9 @@ func (a *Auto) control(now time.Time, e *entry, s *sample) {
 	case draining:
 		a.drain(now, e, s)
 	case cruising:
+		if a.arrived > 0 && !a.hold {
+			a.makeRoom(e)
+		}
 		switch {
 		case s.congested && !a.hold:
 			a.decrease(now, e, s)
@@ -104,7 +107,8 @@ func (a *Auto) start(now time.Time, e *entry, s *sample, used bool) {
 			a.settle(now)
 			return
 		}
-		a.window.set(max(a.measured*max(e.base.get(), leastRTT).Seconds()/float64(a.c.Packet), 2))
+		a.before = max(e.base.get(), leastRTT)
+		a.window.set(a.holds(a.measured, a.before))
 		a.phase, a.drainFrom, a.drainEnd, a.drained = draining, now, now.Add(a.rtt), 0
 		a.rate = drainGain * a.measured
 		return
@@ -117,7 +121,11 @@ func (a *Auto) start(now time.Time, e *entry, s *sample, used bool) {
 // drain waits until the queue that the start has left is gone. If a round trip of less being sent does not shorten it by half of what that
 // should do, it is not ours, and its length was no sign: the start goes on until losses end it, as that of TCP does.
 func (a *Auto) drain(now time.Time, e *entry, s *sample) {
-	switch at := s.probe.at; {
+	at := s.probe.at
+	if at.Before(a.drainFrom) && s.rate > a.measured { // What was sent last arrives only now: of a rate that doubled meanwhile, the start saw half.
+		a.measured += (s.rate - a.measured) / 4
+	}
+	switch {
 	case s.delay < e.threshold()/2:
 		a.cruise(now)
 	case at.Before(a.drainFrom):
@@ -147,8 +155,9 @@ func (a *Auto) plateau(now time.Time) {
 
 // settle ends the start where others keep a queue full: what arrives now is our share of it.
 func (a *Auto) settle(now time.Time) {
-	a.window.set(max(min(a.measured, a.rate)*a.rtt.Seconds()/float64(a.c.Packet), 2))
-	a.phase, a.calm = cruising, 0
+	a.window.set(a.holds(min(a.measured, a.rate), a.rtt))
+	a.phase, a.calm, a.arrived = cruising, 0, 0
+	a.forgive()
 	a.suspend(now)
 }
 
@@ -157,13 +166,40 @@ const (
 	plateauRounds = 3
 )
 
-// cruise begins to follow the window.
+// cruise begins to follow the window, which is what arrives, and what is lost at random, in the shortest round trip.
 func (a *Auto) cruise(now time.Time) {
+	e := a.current()
 	a.phase = cruising
-	a.rtt = max(a.current().base.get(), leastRTT)
+	a.rtt = max(e.base.get(), leastRTT)
+	a.arrived = a.measured / (1 - min(e.calmLoss.get(), 0.5))
+	a.window.set(a.holds(a.arrived, a.rtt))
 	a.rate = a.spread()
 	a.calm = 0
+	a.forgive()
 	a.suspend(now)
+}
+
+// forgive has all receivers forget the losses of the start.
+func (a *Auto) forgive() {
+	for i := range a.table.entries {
+		a.table.entries[i].forgive()
+	}
+}
+
+// holds returns the window with which a rate leaves in the round trip rtt.
+func (a *Auto) holds(rate float64, rtt time.Duration) float64 {
+	return max(rate*rtt.Seconds()/float64(a.c.Packet), 2)
+}
+
+// makeRoom takes the window down to what it is over the shortest round trip, if that has become shorter since the start ended: then others have
+// made room, who kept a queue full that seemed to be a part of the way. They come back, and each of them has as much right to it as we.
+func (a *Auto) makeRoom(e *entry) {
+	if base := max(e.base.get(), leastRTT); base < a.before*9/10 {
+		if w := a.holds(a.arrived, base); w < a.window.w {
+			a.window.set(w)
+		}
+	}
+	a.arrived = 0
 }
 
 // spread returns the rate at which a window leaves in a round trip.

@@ -35,6 +35,10 @@ type entry struct {
 	arrived, missed float64 // packets since the loss rate was last judged
 	calmLoss        lowest[float64]
 	smoothLoss      float64
+	random          float64   // the part that was lost lately while queues were short
+	shortAt         time.Time // when they last were
+	surplus         float64   // packets lost with long queues beyond what is lost at random
+	window          float64   // of the source, in packets, that these losses would keep down
 	windows         int
 	congested       time.Time // when it last was
 	rate            float64   // of arrival at that time
@@ -49,6 +53,9 @@ func (e *entry) smooth(rtt time.Duration) {
 	}
 	e.srtt += (rtt - e.srtt) / 8
 }
+
+// forgive forgets what was lost while the rate was looked for: that was by the source's own doing.
+func (e *entry) forgive() { e.random, e.surplus = 0, 0 }
 
 func (e *entry) public(excluded bool) Receiver {
 	return Receiver{

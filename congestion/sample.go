@@ -99,7 +99,7 @@ func (e *entry) judge(now time.Time, s *sample) {
 	switch {
 	case s.spilled > 0:
 		s.cause = overflow
-	case s.missed > 0 && s.standing >= e.threshold():
+	case e.crowded(now, s):
 		s.cause = queue
 	}
 	if n := e.arrived + e.missed; n >= verdictPackets {
@@ -119,6 +119,43 @@ func (e *entry) judge(now time.Time, s *sample) {
 	if s.congested = s.cause != none; s.congested {
 		e.congested, e.rate = now, s.rate
 	}
+}
+
+const (
+	// randomPackets is over how many packets the random loss rate is measured, while queues are shorter than the threshold, and randomAge for
+	// how long it is believed without that: queues that stay long may be others', and full.
+	randomPackets = 1024
+	randomAge     = 2 * time.Second
+	// randomWindow is from how many times the window that TCP would have with a loss rate, 1.2/√p, that rate is not the doing of flows that
+	// compete: there are none.
+	randomWindow = 4
+	// mostOwn is the part of all packets that may be lost by a queue that overflows, beyond what is lost at random.
+	mostOwn = 0.005
+	// surplusPart and mostSurplus say how many packets the surplus must be: none where nothing is lost at random.
+	surplusPart, mostSurplus = 2000, 6
+)
+
+// crowded reports whether something was lost with long queues, and more than the network loses however long they are. Of a path that loses
+// one packet in a hundred, every report of a time in which queues were long tells of some; so the sum of what is lost beyond the random
+// rate counts, of a time of long queues.
+func (e *entry) crowded(now time.Time, s *sample) bool {
+	n := s.arrived + s.missed
+	if s.standing < e.threshold() {
+		// A burst of losses is that of a queue which overflowed all the same: it counts little.
+		e.random += (1 - math.Exp2(-n/randomPackets)) * (share(min(s.missed, 1+4*e.random*n), s.arrived) - e.random)
+		e.surplus, e.shortAt = 0, now
+		return false
+	}
+	p := min(e.random, 4*e.calmLoss.get()) // the second is the least of many, and so too small for a loss rate that does not change
+	if now.Sub(e.shortAt) > randomAge || e.window*math.Sqrt(p) < randomWindow*1.2 {
+		p = 0
+	}
+	e.surplus = max(e.surplus+s.missed-(p+min(p, mostOwn))*n, 0)
+	if e.surplus == 0 || e.surplus < min(surplusPart*p, mostSurplus) {
+		return false
+	}
+	e.surplus = 0
+	return true
 }
 
 // share returns a of a and b together.

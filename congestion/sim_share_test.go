@@ -3,6 +3,7 @@ package congestion
 import (
 	"flag"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,61 @@ func TestAutoJoinsTCP(t *testing.T) {
 	}
 	if ours > 2*tcp || tcp > 2*ours {
 		t.Errorf("in all, we have %s Mbit/s, the TCP flow %s", mbit(ours), mbit(tcp))
+	}
+}
+
+// comes returns our rate over that of a TCP flow (CUBIC) on average, while so many octets are sent to three receivers. The flows have kept a
+// queue of 71 ms full for some two seconds when the transfer begins, with greetings. Processors are late by 0.2 ms on average.
+func comes(flows, octets int, seed uint64) float64 {
+	p := path{mbit: 100, rtt: 300 * time.Microsecond, queue: 71 * ms}
+	w, _, s := newAutoWorld(seed, p.wire(), AutoConfig{})
+	for range 3 {
+		w.receiver(wire{}).noise = 200_000
+	}
+	s.idle = true
+	for i := range flows {
+		w.tcpFlow(p.rtt, true, time.Duration(i)*ms)
+	}
+	w.run(2*time.Second + time.Duration(w.rng.Int64N(int64(300*ms))))
+	for range 3 {
+		s.idle = false
+		s.sleep(w.now)
+		w.run(ms)
+		s.idle = true
+		w.run(40 * ms)
+	}
+	s.idle = false
+	s.sleep(w.now)
+	r := s.heirs[0]
+	sum := func() (n uint64) {
+		for _, f := range w.tcp {
+			n += f.octets
+		}
+		return n
+	}
+	o, c := r.octets, sum()
+	for r.octets-o < uint64(octets) {
+		w.run(20 * ms)
+	}
+	return float64(r.octets-o) / float64(sum()-c) * float64(flows)
+}
+
+// A transfer of some seconds to three receivers beside one TCP flow or four, which were there first: what it has on average is within a factor
+// of 2 of what a flow has. So few losses fall into its time that it does not get far from where its start has left it: that is to take no more
+// than a part of the room that the flows make, and yet not to end because the queue of others grows.
+func TestAutoTakesAShareWithinSeconds(t *testing.T) {
+	needsTime(t)
+	for _, c := range []struct{ flows, octets int }{{1, 100e6}, {4, 50e6}} {
+		const seeds = 6
+		mean, least, most := 0.0, 1e9, 0.0
+		for i := range uint64(seeds) {
+			v := comes(c.flows, c.octets, i+1)
+			t.Logf("%d flows, seed %d: %.2f of a TCP flow", c.flows, i+1, v)
+			mean, least, most = mean+math.Log(v)/seeds, min(least, v), max(most, v)
+		}
+		if mean = math.Exp(mean); mean > 2 || mean < 0.5 || least < 0.45 || most > 2.2 {
+			t.Errorf("%d flows: %.2f of a TCP flow, from %.2f to %.2f", c.flows, mean, least, most)
+		}
 	}
 }
 
