@@ -1,6 +1,8 @@
 package pgm
 
 import (
+	"time"
+
 	"github.com/gopgm/gopgm/fec"
 	"github.com/gopgm/gopgm/pgm/receiver"
 )
@@ -8,9 +10,16 @@ import (
 // Flusher is a Sink that wants to know when a batch of datagrams is through. Flush is called on the loop's goroutine after each batch that
 // delivered something to the sink. The TSDUs that an unordered session delivered from it stay as they are after Flush too if the
 // lease is retained: so files can be written beside the loop without a copy. What holds many leases holds up the Receiver.
+//
+// Flush reports whether it keeps something back, to pass it on together with what the next batches bring. Then it is called again with
+// NoLease, for which nothing may be kept back: when HoldFor has passed, or sooner, when memory is short.
 type Flusher interface {
-	Flush(l Lease)
+	Flush(l Lease) (held bool)
 }
+
+// HoldFor is how long a Flusher may keep something back: little beside a round trip to a far host, much beside the time between two batches
+// when there is much to write.
+const HoldFor = 4 * time.Millisecond
 
 // Lease is a hold on the memory of a batch. Each Retain is answered by one Release; both may be called from any goroutine.
 type Lease interface {
@@ -45,14 +54,17 @@ func (f *Flushers) Sink(sink receiver.Sink) receiver.Sink {
 	return &flushSink{Sink: sink, flusher: flusher, reporter: reporter, observer: observer, decoder: decoder, all: f}
 }
 
-// Flush flushes them.
-func (f *Flushers) Flush(l Lease) {
-	for i, s := range f.dirty {
-		s.dirty = false
-		s.flusher.Flush(l)
-		f.dirty[i] = nil
+// Flush flushes them, and reports whether one of them keeps something back.
+func (f *Flushers) Flush(l Lease) (held bool) {
+	kept := f.dirty[:0]
+	for _, s := range f.dirty {
+		if s.dirty = s.flusher.Flush(l); s.dirty {
+			kept = append(kept, s)
+		}
 	}
-	f.dirty = f.dirty[:0]
+	clear(f.dirty[len(kept):])
+	f.dirty = kept
+	return len(kept) > 0
 }
 
 // flushSink stands before a Sink that is a Flusher, and notes that it got something.

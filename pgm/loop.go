@@ -29,9 +29,10 @@ type loop struct {
 	precise bool    // the clock is the system's, and short sleeps may be exact
 
 	readers sync.WaitGroup
-	arrived chan *netio.Batch
-	stop    chan struct{} // closed when the loop is to end at once
-	done    chan struct{} // closed when it has ended and everything is released
+	arrived chan *netio.Batch // from the goroutines
+	own     ownReader         // what this one reads
+	stop    chan struct{}     // closed when the loop is to end at once
+	done    chan struct{}     // closed when it has ended and everything is released
 	stopped sync.Once
 
 	woken    chan struct{} // has one element when there are commands or news
@@ -69,8 +70,9 @@ const (
 	slabSize = 4 * packet.MaxRun
 )
 
-// init prepares the loop. Batches is how many batches of received datagrams may be in use at once.
-func (l *loop) init(c Config, conn netio.Conn, batches int) {
+// init prepares the loop. Batches is how many batches of received datagrams may be in use at once; own, whether the loop reads the group's
+// socket itself.
+func (l *loop) init(c Config, conn netio.Conn, batches int, own bool) {
 	l.conn, l.log, l.trace = conn, c.Logger, newTracer(c, conn)
 	l.precise = c.open == nil
 	l.arrived = make(chan *netio.Batch, batches)
@@ -82,6 +84,9 @@ func (l *loop) init(c Config, conn netio.Conn, batches int) {
 	l.checkAt = time.Now().Add(checkEvery)
 	pool := netio.NewPool(batches)
 	for _, r := range conn.Readers() {
+		if own && r.Multicast() && l.own.take(r, pool) {
+			continue
+		}
 		l.readers.Go(func() { l.read(r, pool) })
 	}
 }
@@ -101,6 +106,7 @@ func (l *loop) read(r netio.Reader, pool *netio.Pool) {
 			return
 		}
 		l.arrived <- b // there is room for every batch of the pool
+		l.own.interrupt()
 	}
 }
 
@@ -108,6 +114,7 @@ func (l *loop) read(r netio.Reader, pool *netio.Pool) {
 func (l *loop) wake() {
 	select {
 	case l.woken <- struct{}{}:
+		l.own.interrupt()
 	default:
 	}
 }
@@ -139,6 +146,7 @@ func (l *loop) note(err error) {
 func (l *loop) fail(err error) {
 	l.note(err)
 	l.stopped.Do(func() { close(l.stop) })
+	l.own.interrupt()
 }
 
 // failure returns why the loop ended, nil if it was asked to or has not.
@@ -216,7 +224,8 @@ func (l *loop) check(now time.Time) {
 	}
 }
 
-// wait sleeps until next, the zero time being never, or until something comes: a batch, which it returns, a command, or the end.
+// wait sleeps until next, the zero time being never, or until something comes: a batch, which it returns, a command, or the end. Before it
+// sleeps, it looks at all of them.
 func (l *loop) wait(now, next time.Time) *netio.Batch {
 	if len(l.arrived) > 0 { // only this goroutine takes from it
 		return <-l.arrived
@@ -235,6 +244,12 @@ func (l *loop) wait(now, next time.Time) *netio.Batch {
 	if d < shortest && l.precise {
 		netio.Sleep(d)
 		return nil
+	}
+	switch {
+	case l.own.ready():
+		return l.receive(now.Add(d))
+	case l.own.reader != nil:
+		d = min(d, shortage)
 	}
 	l.timer.Reset(d)
 	select {

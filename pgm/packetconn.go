@@ -130,13 +130,14 @@ func (m *messageSink) Data(d receiver.Data) bool {
 }
 
 // Flush wakes those who wait for what a batch brought.
-func (m *messageSink) Flush(Lease) {
+func (m *messageSink) Flush(Lease) bool {
 	c := m.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting > 0 {
 		c.changed.Broadcast()
 	}
+	return false
 }
 
 // Lost says that messages are missing.

@@ -114,7 +114,7 @@ type answers chan string
 func (answers) Data(receiver.Data) bool        { return true }
 func (answers) Lost(_, _ packet.SQN)           {}
 func (answers) End(receiver.End, packet.Reset) {}
-func (answers) Flush(Lease)                    {}
+func (answers) Flush(Lease) bool               { return false }
 func (a answers) Report(body []byte)           { a <- string(body) }
 
 // What the source answers to a report looks like the report, and reaches the receiver, whose unicast socket drops what is for sources.

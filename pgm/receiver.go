@@ -27,6 +27,7 @@ type Receiver struct {
 	stats  snapshot[receiver.Stats]
 
 	counted time.Time // when the kernel's drops were
+	due     time.Time // when what a sink keeps back is to go on; zero: nothing is kept
 }
 
 // ReceiverOptions say what becomes of what a Receiver hears.
@@ -80,7 +81,7 @@ func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) 
 		conn.Close()
 		return nil, fmt.Errorf("pgm: %w", err)
 	}
-	r.init(c, conn, receiverBatches)
+	r.init(c, conn, receiverBatches, true)
 	r.precise = false // a receiver has nothing to send by the microsecond, and must not be kept from what arrives
 	r.publish(time.Now())
 	go r.drive()
@@ -92,12 +93,14 @@ func (r *Receiver) drive() {
 	defer r.close()
 	for !r.ended() {
 		now := time.Now()
-		if r.run(now) {
-			r.sinks.Flush(NoLease{}) // Session.Resume delivers
-		}
+		acted := r.run(now) // Session.Resume delivers
 		if next := r.engine.NextTimeout(); !next.IsZero() && !now.Before(next) {
 			r.engine.HandleTimeout(now)
-			r.sinks.Flush(NoLease{})
+			acted = true
+		}
+		// What is kept back need not go on before its time because of what else is done.
+		if r.due.IsZero() && acted || !r.due.IsZero() && !now.Before(r.due) {
+			r.flush(now, NoLease{})
 		}
 		r.check(now)
 		r.engine.PollTransmit(now, r.out)
@@ -108,12 +111,12 @@ func (r *Receiver) drive() {
 		if sent {
 			continue
 		}
-		if b := r.wait(now, r.engine.NextTimeout()); b != nil {
+		if b := r.wait(now, earliest(r.due, r.engine.NextTimeout())); b != nil {
 			r.handle(b)
 		}
 	}
 	r.engine.Sessions(func(s *receiver.Session) { s.Close() })
-	r.sinks.Flush(NoLease{})
+	r.flush(time.Now(), NoLease{})
 	r.publish(time.Now())
 }
 
@@ -139,8 +142,26 @@ func (r *Receiver) handle(b *netio.Batch) {
 			_ = r.engine.HandleUnicast(now, d.From, d.Data)
 		}
 	}
-	r.sinks.Flush(b)
+	r.flush(now, b)
 	b.Release()
+}
+
+// earliest returns the earlier of two times, of which the zero time is never.
+func earliest(a, b time.Time) time.Time {
+	if b.IsZero() || !a.IsZero() && a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// flush tells the sinks that got something, and notes until when one may keep it back.
+func (r *Receiver) flush(now time.Time, l Lease) {
+	switch held := r.sinks.Flush(l); {
+	case !held:
+		r.due = time.Time{}
+	case r.due.IsZero():
+		r.due = now.Add(HoldFor)
+	}
 }
 
 // forSource reports whether a packet that came by unicast is meant for a source. Raw sockets of IP know no ports, so a receiver hears what

@@ -121,7 +121,7 @@ func (s *Sender) start(o SenderOptions) (err error) {
 	if err != nil {
 		return fmt.Errorf("pgm: %w", err)
 	}
-	s.init(c, s.conn, senderBatches)
+	s.init(c, s.conn, senderBatches, false)
 	s.publish(time.Now())
 	go s.drive()
 	return nil

@@ -56,12 +56,13 @@ func (r *streamReader) Data(d receiver.Data) bool {
 }
 
 // Flush wakes those who wait for what a batch brought: once, not for each packet.
-func (r *streamReader) Flush(Lease) {
+func (r *streamReader) Flush(Lease) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.waiting > 0 {
 		r.changed.Broadcast()
 	}
+	return false
 }
 
 // Lost breaks the stream: what comes behind the gap is of no use to who reads octets in sequence.

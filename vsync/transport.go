@@ -117,7 +117,10 @@ func (i *inlet) bind(p []byte) bool {
 }
 
 // Flush passes on what a batch of datagrams brought about.
-func (i *inlet) Flush(pgm.Lease) { i.g.stir() }
+func (i *inlet) Flush(pgm.Lease) bool {
+	i.g.stir()
+	return false
+}
 
 // Lost implements receiver.Sink.
 func (i *inlet) Lost(first, last packet.SQN) {

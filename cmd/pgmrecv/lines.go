@@ -119,7 +119,10 @@ func (s *lineSink) Data(d receiver.Data) bool {
 }
 
 // Flush writes what a batch of packets brought.
-func (s *lineSink) Flush(pgm.Lease) { s.fail(s.out.Flush()) }
+func (s *lineSink) Flush(pgm.Lease) bool {
+	s.fail(s.out.Flush())
+	return false
+}
 
 func (s *lineSink) fail(err error) {
 	if err != nil {

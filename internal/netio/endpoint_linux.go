@@ -50,6 +50,12 @@ func (e *endpoint) open() error {
 	if err != nil {
 		return err
 	}
+	if e.config.Beside == nil {
+		if err := e.sockets[0].inboundOnly(); err != nil {
+			return err
+		}
+		unicast = e.sockets[0]
+	}
 	unicast.setBuffer(unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, e.config.SendBuffer)
 	e.sendBuffer = unicast.buffer(unix.SO_SNDBUF)
 	if e.config.Receive {
@@ -200,7 +206,7 @@ func (e *endpoint) Close() error {
 func (e *endpoint) closeSockets() error {
 	var errs []error
 	for _, s := range e.sockets {
-		errs = append(errs, s.pc.Close())
+		errs = append(errs, s.handle().Close())
 	}
 	return errors.Join(errs...)
 }

@@ -14,6 +14,7 @@ package netio
 import (
 	"net"
 	"net/netip"
+	"time"
 )
 
 // Conn is an endpoint: a unicast socket that everything is sent from, and, if it receives, a socket
@@ -65,6 +66,14 @@ type Reader interface {
 	// held before is gone: it must not be retained by anyone else. The error is net.ErrClosed after
 	// Close; ICMP errors do not end reading.
 	ReadBatch(b *Batch) error
+}
+
+// Interruptible is a Reader whose wait can be bounded, and cut short.
+type Interruptible interface {
+	Reader
+	// SetReadDeadline makes ReadBatch return os.ErrDeadlineExceeded from t on, also one that waits already; a zero t: never. It may be called
+	// at any time.
+	SetReadDeadline(t time.Time) error
 }
 
 // Message is one datagram to send, or several of one size to the same destination.

@@ -23,13 +23,7 @@ func NewPool(n int) *Pool {
 // Get returns a batch that the caller holds. While all are in use it waits for one to be released,
 // or for done, which makes it return net.ErrClosed; a nil done never does.
 func (p *Pool) Get(done <-chan struct{}) (*Batch, error) {
-	select {
-	case b := <-p.free: // one that was used before is warm
-		b.holders.Store(0)
-		return b, nil
-	default:
-	}
-	if b := p.fresh(); b != nil {
+	if b := p.TryGet(); b != nil {
 		return b, nil
 	}
 	select {
@@ -41,7 +35,14 @@ func (p *Pool) Get(done <-chan struct{}) (*Batch, error) {
 	}
 }
 
-func (p *Pool) fresh() *Batch {
+// TryGet returns a batch that the caller holds, or nil while all are in use.
+func (p *Pool) TryGet() *Batch {
+	select {
+	case b := <-p.free: // one that was used before is warm
+		b.holders.Store(0)
+		return b
+	default:
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.left == 0 {

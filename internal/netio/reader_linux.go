@@ -3,9 +3,9 @@
 package netio
 
 import (
-	"errors"
 	"net"
 	"net/netip"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -68,6 +68,8 @@ func newReader(e *endpoint, s socket, group bool) *reader {
 }
 
 func (r *reader) Multicast() bool { return r.group }
+
+func (r *reader) SetReadDeadline(t time.Time) error { return r.sock.handle().SetReadDeadline(t) }
 
 func (r *reader) ReadBatch(b *Batch) error {
 	b.reset()
@@ -185,10 +187,7 @@ func (r *reader) wait(want int) error {
 		r.ready()
 		r.want = want
 		if err := r.sock.raw.Read(r.recv); err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return net.ErrClosed
-			}
-			return err
+			return r.sock.closing(err)
 		}
 		if r.got > 0 {
 			r.conn.count.reads.Add(1)
@@ -198,7 +197,7 @@ func (r *reader) wait(want int) error {
 		case unix.EBADF, unix.ENOTSOCK, unix.EFAULT, unix.EINVAL, unix.ENOSYS, unix.EPERM:
 			// Nothing will ever come. All that is left is ICMP errors and a kernel short of memory,
 			// which pass.
-			return &net.OpError{Op: "read", Net: r.sock.pc.LocalAddr().Network(), Addr: r.sock.pc.LocalAddr(), Err: r.errno}
+			return &net.OpError{Op: "read", Net: r.sock.handle().LocalAddr().Network(), Addr: r.sock.handle().LocalAddr(), Err: r.errno}
 		}
 	}
 }
@@ -218,7 +217,7 @@ func (r *reader) ready() {
 // runtime's monitor each time, and a third of the receiver's time is gone.
 func (r *reader) recvmmsg(fd uintptr) bool {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, r.sock.in.number(fd), uintptr(unsafe.Pointer(&r.headers[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			r.got, r.errno = int(n), 0

@@ -3,12 +3,14 @@
 package netio
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,9 +18,24 @@ import (
 
 // socket is a UDP or raw socket under the runtime's poller.
 type socket struct {
-	pc     filePacketConn
-	raw    syscall.RawConn
+	pc     filePacketConn // nil when in has taken it over
+	in     *inbound
+	raw    syscall.RawConn // of what the runtime polls: see number
 	memory *memoryInfo
+}
+
+// handle is what remains of a socket's connection once its options are set.
+type handle interface {
+	LocalAddr() net.Addr
+	SetReadDeadline(t time.Time) error
+	Close() error
+}
+
+func (s *socket) handle() handle {
+	if s.in != nil {
+		return s.in
+	}
+	return s.pc
 }
 
 // filePacketConn is a *net.UDPConn or a *net.IPConn.
@@ -64,7 +81,7 @@ func listen(addr netip.AddrPort, l link, protocol int, shared bool) (socket, err
 	if err != nil {
 		return socket{}, err
 	}
-	s := socket{pc: pc.(filePacketConn), memory: newMemoryInfo()}
+	s := socket{pc: pc.(filePacketConn), memory: newMemoryInfo(nil)}
 	if s.raw, err = s.pc.SyscallConn(); err != nil {
 		s.pc.Close()
 		return socket{}, err
@@ -72,9 +89,17 @@ func listen(addr netip.AddrPort, l link, protocol int, shared bool) (socket, err
 	return s, nil
 }
 
+// closing returns err, which is net.ErrClosed if the socket is closed.
+func (s *socket) closing(err error) error {
+	if errors.Is(err, net.ErrClosed) || s.in != nil && s.in.closed.Load() {
+		return net.ErrClosed
+	}
+	return err
+}
+
 // port is the UDP port that the socket is bound to, 0 for a raw one.
 func (s socket) port() uint16 {
-	if a, ok := s.pc.LocalAddr().(*net.UDPAddr); ok {
+	if a, ok := s.handle().LocalAddr().(*net.UDPAddr); ok {
 		return uint16(a.Port)
 	}
 	return 0
@@ -123,8 +148,8 @@ func dontFragment(fd, domain int) error {
 // setBuffer asks for a buffer beyond the system's limit, which needs CAP_NET_ADMIN, then within it.
 func (s socket) setBuffer(force, option, bytes int) {
 	_ = s.raw.Control(func(fd uintptr) {
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, force, bytes) != nil {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, option, bytes)
+		if unix.SetsockoptInt(int(s.in.number(fd)), unix.SOL_SOCKET, force, bytes) != nil {
+			_ = unix.SetsockoptInt(int(s.in.number(fd)), unix.SOL_SOCKET, option, bytes)
 		}
 	})
 }
@@ -138,7 +163,7 @@ func (s socket) buffer(option int) int {
 func (s socket) get(level, option int) int {
 	n := 0
 	_ = s.raw.Control(func(fd uintptr) {
-		n, _ = unix.GetsockoptInt(int(fd), level, option)
+		n, _ = unix.GetsockoptInt(int(s.in.number(fd)), level, option)
 	})
 	return n
 }
@@ -147,7 +172,7 @@ func (s socket) get(level, option int) int {
 func (s socket) set(level, option, value int) bool {
 	var err error
 	if cerr := s.raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), level, option, value)
+		err = unix.SetsockoptInt(int(s.in.number(fd)), level, option, value)
 	}); cerr != nil {
 		return false
 	}
@@ -175,11 +200,12 @@ type memoryInfo struct {
 	read func(fd uintptr)
 }
 
-func newMemoryInfo() *memoryInfo {
+func newMemoryInfo(in *inbound) *memoryInfo {
 	m := &memoryInfo{}
 	m.read = func(fd uintptr) {
+		fd = in.number(fd)
 		m.size = uint32(unsafe.Sizeof(m.info))
-		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+		_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
 			uintptr(unsafe.Pointer(&m.info)), uintptr(unsafe.Pointer(&m.size)), 0)
 		m.ok = errno == 0
 	}

@@ -338,3 +338,30 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }
+
+// The wait for a datagram ends at the deadline, or when one is set that has passed; what comes later is read as ever.
+func TestReadDeadlineEndsTheWait(t *testing.T) {
+	a, b := open(t, Config{Receive: true}), open(t, Config{})
+	for i, to := range []netip.AddrPort{a.Local(), a.Group()} {
+		r, ok := a.Readers()[i].(Interruptible)
+		if !ok {
+			t.Skip("readers of this system cannot be interrupted")
+		}
+		for _, when := range []time.Duration{-time.Hour, 10 * time.Millisecond} {
+			r.SetReadDeadline(time.Now().Add(when))
+			if err := r.ReadBatch(new(Batch)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("reader %d, deadline in %v: %v", i, when, err)
+			}
+		}
+		r.SetReadDeadline(time.Time{})
+		time.AfterFunc(10*time.Millisecond, func() { r.SetReadDeadline(time.Unix(1, 0)) })
+		if err := r.ReadBatch(new(Batch)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("reader %d, interrupted: %v", i, err)
+		}
+		r.SetReadDeadline(time.Time{})
+		send(t, b, Message{To: to, Data: []byte("later")})
+		if d := receive(t, a, r, 1)[0]; string(d.Data) != "later" {
+			t.Errorf("reader %d: got %q", i, d.Data)
+		}
+	}
+}

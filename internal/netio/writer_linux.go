@@ -3,9 +3,7 @@
 package netio
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -80,15 +78,18 @@ func (w *writer) write(msgs []Message) (int, error) {
 		}
 		w.n = n
 		if err := w.sock.raw.Write(w.send); err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				err = net.ErrClosed
-			}
-			return at.message, err
+			return at.message, w.sock.closing(err)
 		}
 		if w.sent > 0 {
 			w.account()
 			at = w.ends[w.sent-1]
 			pause, w.suspect = 0, false
+			continue
+		}
+		if w.errno == unix.EAGAIN {
+			if err := w.sock.in.awaitRoom(w.sock.raw); err != nil {
+				return at.message, w.sock.closing(err)
+			}
 			continue
 		}
 		w.conn.count.writeErrors.Add(1)
@@ -256,14 +257,17 @@ func (w *writer) failed(m *Message) error {
 // time is gone.
 func (w *writer) sendmmsg(fd uintptr) bool {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.headers[0])), uintptr(w.n), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, w.sock.in.number(fd), uintptr(unsafe.Pointer(&w.headers[0])), uintptr(w.n), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			w.sent, w.errno = int(n), 0
 			return true
 		case unix.EINTR:
 		case unix.EAGAIN:
-			return false
+			if w.sock.in == nil {
+				return false
+			}
+			fallthrough // that is not for the runtime's poller to wait for
 		default:
 			w.sent, w.errno = 0, errno
 			return true

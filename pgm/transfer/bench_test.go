@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/receiver"
 	"github.com/gopgm/gopgm/pgm/source"
@@ -154,6 +155,7 @@ func (p *placer) deliver(batch int) {
 		}
 	}
 	p.in.Flush(p.lease)
+	p.in.Flush(pgm.NoLease{})
 	for p.lease.holders.Load() > 0 {
 		time.Sleep(20 * time.Microsecond)
 	}

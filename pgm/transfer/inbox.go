@@ -32,7 +32,7 @@ type segment struct {
 }
 
 // inbox takes the packets of one session: it is the Sink, and belongs to the loop but for the tally. Records make objects known; blocks go to
-// the writer by the batch, with a lease on the memory that they came in, and are not copied on the way.
+// the writer by the batch, or some batches at a time, with leases on the memory that they came in, and are not copied on the way.
 type inbox struct {
 	session session
 	do      func(func()) bool // has the loop call a function
@@ -53,7 +53,7 @@ type inbox struct {
 	atSeg *segment // what the packet before was of
 	at    int
 
-	job    *job // what the batch at hand has brought
+	job    *job // what the batch at hand has brought, and those before that the writer has not been woken for
 	writer *writer
 	verify *verifier
 
@@ -139,6 +139,7 @@ func (in *inbox) Data(d receiver.Data) bool {
 			data = j.own(data)
 		}
 		j.places = append(j.places, placement{part, block, data})
+		j.size += len(data)
 	}
 	return true
 }
@@ -162,7 +163,7 @@ func (in *inbox) sameObject(s packet.SQN) bool {
 	return !o.Dir && uint32(s-o.First) <= o.blocks(in.atSeg.m.Block)
 }
 
-// work returns the job for what the batch at hand brings.
+// work returns the job that takes what the batch at hand brings.
 func (in *inbox) work() *job {
 	if in.job == nil {
 		in.job = in.writer.newJob()
@@ -170,21 +171,25 @@ func (in *inbox) work() *job {
 	return in.job
 }
 
-// Flush hands what a batch of datagrams brought to the writer.
-func (in *inbox) Flush(l pgm.Lease) {
+// Flush hands what batches of datagrams brought to the writer, once it is much: blocks of files can wait, while there are more to come.
+func (in *inbox) Flush(l pgm.Lease) (held bool) {
 	j := in.job
 	if j == nil {
-		return
+		return false
+	}
+	if len(j.places) > j.leased {
+		l.Retain()
+		j.leases, j.leased = append(j.leases, l), len(j.places)
+	}
+	if _, none := l.(pgm.NoLease); !none && !in.ended && j.size < jobSize && len(j.leases) < maxLeases && len(j.orders)+len(j.groups) == 0 {
+		return true
 	}
 	in.job = nil
-	if len(j.places) > 0 {
-		l.Retain()
-		j.lease = l
-	}
 	in.writer.jobs <- j
 	if in.ended {
 		close(in.writer.jobs)
 	}
+	return false
 }
 
 // tell gives the writer an order that did not come with a batch.

@@ -20,8 +20,6 @@ func (v *vector) add(p []byte) {
 	v.size += len(p)
 }
 
-func (v *vector) room() bool { return len(v.slices) < maxVector }
-
 // reset empties v, and forgets where the slices were.
 func (v *vector) reset() {
 	clear(v.slices)

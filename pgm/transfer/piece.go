@@ -95,9 +95,12 @@ func (s *pieces) stale(c *piece, is bool) bool {
 	return is
 }
 
-// keep adds to the piece at hand what was written of one file, side by side. A piece that this does not continue is given up, and one begins
-// where what was written lies over its beginning.
+// keep adds to the piece at hand what is to be written of one file, side by side, and has the vector write it from there: it lies in one piece,
+// and in the processor's cache, where blocks that have just come from the network do not. A piece that this does not continue is given up, and
+// one begins where what is written lies over its beginning.
 func (w *writer) keep(places []placement) {
+	w.iov.reset()
+	w.giveKept() // if they could not be written, nobody asks for them
 	p := places[0].part
 	at := int64(places[0].block) * int64(p.block)
 	if c := w.piece; c != nil && (c.part != p || c.at+int64(len(c.data)) != at) {
@@ -110,16 +113,28 @@ func (w *writer) keep(places []placement) {
 			}
 			c, end := w.piece, min((at/hashPiece+1)*hashPiece, p.o.Size)
 			n := min(int64(len(data)), end-at)
+			block := data[:n]
 			if c != nil {
-				c.data = append(c.data, data[:n]...)
+				c.data = append(c.data, block...)
+				block = c.data[len(c.data)-len(block):]
 			}
+			w.iov.add(block)
 			data, at = data[n:], at+n
 			if c != nil && at == end {
-				w.pieces.give(c)
+				w.kept = append(w.kept, c)
 				w.piece = nil
 			}
 		}
 	}
+}
+
+// giveKept passes whole pieces on, once they are written.
+func (w *writer) giveKept() {
+	for i, c := range w.kept {
+		w.pieces.give(c)
+		w.kept[i] = nil
+	}
+	w.kept = w.kept[:0]
 }
 
 // dropPiece gives up the piece at hand.

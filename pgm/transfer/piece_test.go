@@ -39,6 +39,7 @@ func (r *hashRig) keep(first, n int) {
 	}
 	if len(l) > 0 {
 		r.w.keep(l)
+		r.w.giveKept()
 	}
 }
 

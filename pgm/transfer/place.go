@@ -9,11 +9,13 @@ import (
 	"github.com/gopgm/gopgm/pgm"
 )
 
-// job is what one batch of datagrams brought for the files of a session: placements, and the lease on the memory that they lie in. The
+// job is what some batches of datagrams brought for the files of a session: placements, and the leases on the memory that they lie in. The
 // loop fills it, the writer empties it.
 type job struct {
-	lease  pgm.Lease // nil if there are no placements
 	places []placement
+	leased int         // placements that lie in what leases has; those behind are of the batch at hand
+	leases []pgm.Lease // at most maxLeases
+	size   int         // octets to place
 	orders []order
 	groups []*group      // to be decoded, after the placements
 	done   chan struct{} // closed when the job is done; nil: nobody waits
@@ -52,8 +54,12 @@ const (
 	// memory, and the loop does not wait here: when the writer lags, the goroutine that reads the socket runs out of batches first, and the
 	// kernel's receive buffer takes the load. That loses least: refusing a packet would cost a NAK, an NCF and a repair for each.
 	maxJobs = 128
-	// jobPlaces is how many placements a new job has room for: what a batch of datagrams usually brings.
+	// jobPlaces is how many placements a new job has room for: what it usually gets.
 	jobPlaces = 256
+	// jobSize is how many octets make a job worth the writer's while: it is woken, and calls the system, once for so many. Far fewer batches
+	// than there are may wait for that.
+	jobSize   = 256 << 10
+	maxLeases = 8
 	// saveEvery is how often the states of unfinished files are written, and saveMin the size from which on it is worth it.
 	saveEvery = 2 * time.Second
 	saveMin   = 1 << 20
@@ -73,6 +79,7 @@ type writer struct {
 	iov      vector
 	pieces   *pieces      // the verifier's
 	piece    *piece       // that is being written; nil: none
+	kept     []*piece     // whole, but not written yet
 	decoder  *fec.Decoder // nil: nothing was decoded
 	readPart *part        // whose file was read last to decode, though it is whole
 	readFile *os.File
@@ -94,19 +101,20 @@ func (w *writer) newJob() *job {
 	case j := <-w.spare:
 		return j
 	default:
-		return &job{places: make([]placement, 0, jobPlaces)}
+		return &job{places: make([]placement, 0, jobPlaces), leases: make([]pgm.Lease, 0, maxLeases)}
 	}
 }
 
 // recycle gives up what a job held.
 func (w *writer) recycle(j *job) {
-	if j.lease != nil {
-		j.lease.Release()
+	for _, l := range j.leases {
+		l.Release()
 	}
 	clear(j.places)
 	clear(j.orders)
 	clear(j.groups)
-	*j = job{places: j.places[:0], orders: j.orders[:0], groups: j.groups[:0], octets: j.octets[:0]}
+	clear(j.leases)
+	*j = job{places: j.places[:0], leases: j.leases[:0], orders: j.orders[:0], groups: j.groups[:0], octets: j.octets[:0]}
 	select {
 	case w.spare <- j:
 	default:
@@ -170,10 +178,8 @@ func (w *writer) do(j *job) {
 func (w *writer) place(places []placement) {
 	for i := 0; i < len(places); {
 		p, first := places[i].part, places[i].block
-		w.iov.reset()
 		n := 0
-		for i+n < len(places) && places[i+n].part == p && places[i+n].block == first+uint32(n) && w.iov.room() && !p.held.has(first+uint32(n)) {
-			w.iov.add(places[i+n].data)
+		for i+n < len(places) && n < maxBlocks && places[i+n].part == p && places[i+n].block == first+uint32(n) && !p.held.has(first+uint32(n)) {
 			n++
 		}
 		if n > 0 && !p.over.Load() {
@@ -183,18 +189,22 @@ func (w *writer) place(places []placement) {
 	}
 }
 
-// write writes blocks that lie side by side, which the vector holds.
+// maxBlocks is how many blocks are written at once: the end of a piece may lie in each.
+const maxBlocks = maxVector / 2
+
+// write writes blocks that lie side by side in a file.
 func (w *writer) write(places []placement) {
 	p, first := places[0].part, places[0].block
 	f, err := w.file(p)
 	if err == nil {
+		w.keep(places)
 		err = w.iov.writeAt(f, int64(first)*int64(p.block))
 	}
 	if err != nil {
 		w.fail(p, err)
 		return
 	}
-	w.keep(places)
+	w.giveKept()
 	for i := range places {
 		p.held.add(first + uint32(i))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gopgm/gopgm/fec"
+	"github.com/gopgm/gopgm/pgm"
 	"github.com/gopgm/gopgm/pgm/packet"
 	"github.com/gopgm/gopgm/pgm/receiver"
 	"github.com/gopgm/gopgm/pgm/source"
@@ -159,6 +160,7 @@ func (l *fakeLoop) round() bool {
 		}
 		i += got
 	}
+	l.in.Flush(pgm.NoLease{})
 	return len(want) > 0
 }
 
