@@ -245,7 +245,7 @@ func (l *lab) deliver(t *testing.T, hosts []string, size int, rate string, ready
 		receivers = append(receivers, l.program(t, h, "pgmrecv", "-e", l.endpoint("u0;"), "--once", "--timeout", "30s", "--progress", "none", "--dir", filepath.Join(dir, h)))
 	}
 	ready(receivers)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // on a busy machine it may take one
 	defer cancel()
 	args := []string{filepath.Join(l.bin, "pgmsend"), "-e", l.endpoint("u0;"), "--rate", rate, "--progress", "none"}
 	send := l.commandContext(ctx, "s", slices.Concat(args, flags, []string{file})...)
@@ -379,10 +379,11 @@ func TestElementsInNamespaces(t *testing.T) {
 		l.transfer(t, 8_000_000, "20M", func() {
 			l.await(t, "the repairer repairs", func() bool {
 				e := l.shown("d").Repairer
-				return e != nil && e.Repairs >= 4
+				return e != nil && e.Repairs >= 4 || l.late().unredirected > 0
 			})
-			if naks := l.counter("s", "u0", "seen"); naks > 2 && l.late().unredirected == 0 { // the first, by which repairers are looked for
-				t.Errorf("%d NAKs reached the source for %d losses, which the repairer has", naks, l.counter("sw", "p10", "lost"))
+			// The first, by which repairers are looked for.
+			if naks, late := l.counter("s", "u0", "seen"), l.late(); naks > 2+late.repeated && late.unredirected == 0 {
+				t.Errorf("%d NAKs reached the source for %d losses, which the repairer has, %+v", naks, l.counter("sw", "p10", "lost"), late)
 			}
 			_ = d.Process.Kill()
 			_ = d.Wait()
@@ -401,7 +402,7 @@ func TestElementsInNamespaces(t *testing.T) {
 		l.transfer(t, 3_000_000, "20M", nil, "--fec", "k=16,proactive=0")
 		d := l.shown("d").Repairer
 		lost, naks := l.counter("sw", "p10", "lost"), l.counter("s", "u0", "seen")
-		if late := l.late(); d == nil || d.ParityNAKs == 0 || int(d.ParityRepairs)+naks < lost || naks > 3 && late.unredirected == 0 || leaf(2) != 0 {
+		if late := l.late(); d == nil || d.ParityNAKs == 0 || int(d.ParityRepairs)+naks < lost || naks > 3+late.repeated && late.unredirected == 0 || leaf(2) != 0 {
 			t.Errorf("%d lost: %d NAKs reached the source, %+v, the repairer did %+v", lost, naks, late, d)
 		}
 	})

@@ -85,7 +85,7 @@ func (l *lab) late() lateness {
 // ask at the end for what was only late.
 func (l *lab) asked(t *testing.T, lost int) {
 	t.Helper()
-	if naks, late := l.counter("s", "u0", "seen"), l.late(); lost == 0 || naks < lost || naks > lost+late.repeated+1 {
+	if naks, late := l.counter("s", "u0", "seen"), l.late(); lost == 0 || naks < lost || naks > lost+late.repeated+late.echoed+1 {
 		t.Errorf("%d NAKs at the source for %d packets, %+v\ne1 %+v\ne2 %+v", naks, lost, late, l.shown("e1").Element, l.shown("e2").Element)
 	}
 }
