@@ -21,7 +21,8 @@ func limit(t *testing.T, s *Source, now time.Time, rate uint32) {
 	}
 }
 
-// A receiver that has no room has what it asks for before anything new is sent, which it would have to ask for in its turn.
+// A receiver that has no room has what it asks for before much is sent that is new, which it would have to ask for in its turn; but who goes on asking
+// does not stop the session.
 func TestCrowdedReceiverIsRepairedFirst(t *testing.T) {
 	for _, rate := range []uint32{0, 1000} {
 		c := testConfig(&endless{next: packet.MaxWindow})
@@ -46,7 +47,7 @@ func TestCrowdedReceiverIsRepairedFirst(t *testing.T) {
 				between++
 			}
 		})
-		if repaired != 204 || rate > 0 && between > 0 || rate == 0 && between == 0 {
+		if most := 204 / crowdedPart * 2; repaired != 204 || between == 0 || rate > 0 && between > most || rate == 0 && between <= most {
 			t.Errorf("with a limit of %d kB/s: %d repairs, and %d new packets between them", rate, repaired, between)
 		}
 	}

@@ -180,7 +180,7 @@ func (s *Source) requestAll(now time.Time, p *nak.Packet, parity bool) {
 	}
 }
 
-// sendData sends RDATA and ODATA, each its share, or all of it when the other does not wait, or when a receiver has no room for new data. Parity that nobody asked for goes out with
+// sendData sends RDATA and ODATA, each its share, or all of it when the other does not wait. Parity that nobody asked for goes out with
 // ODATA, behind the group that it is of and before the next [11.4-04]; what was asked for with RDATA.
 func (s *Source) sendData(now time.Time, b *packet.Batch) {
 	for {
@@ -200,16 +200,17 @@ func (s *Source) sendData(now time.Time, b *packet.Batch) {
 		if data == 0 || !repair {
 			s.balance = 0
 		}
-		if repair && (s.balance <= 0 || s.control.crowded(now)) {
-			s.balance += int64(s.sendRepairs(now, b, run, n)) * (1<<shareBits - s.share)
+		share := s.shareAt(now)
+		if repair && s.balance <= 0 {
+			s.balance += int64(s.sendRepairs(now, b, run, n)) * (1<<shareBits - share)
 			continue
 		}
 		if owed && run.Proactive {
 			_, octets := s.sendParity(now, b, run, n)
-			s.balance -= int64(octets) * s.share
+			s.balance -= int64(octets) * share
 			continue
 		}
-		s.balance -= int64(s.sendNew(now, b, min(n, data))) * s.share
+		s.balance -= int64(s.sendNew(now, b, min(n, data))) * share
 		if s.state == closing && s.waiting() == 0 {
 			s.end(now, finished)
 			if !s.sendSPM(now, b) {
@@ -218,6 +219,18 @@ func (s *Source) sendData(now time.Time, b *packet.Batch) {
 		}
 	}
 }
+
+// shareAt returns what part of the rate repairs have: nearly all of it when a receiver has no room for new data, but not all, or who goes on asking
+// would stop the session [5.1.3-03].
+func (s *Source) shareAt(now time.Time) int64 {
+	if s.control.crowded(now) {
+		return max(s.share, 1<<shareBits-1<<shareBits/crowdedPart)
+	}
+	return s.share
+}
+
+// crowdedPart of the rate is for new data while a receiver has no room for it.
+const crowdedPart = 16
 
 // sendNew sends up to n new data packets, or packets of the round, and returns what they took of the rate.
 func (s *Source) sendNew(now time.Time, b *packet.Batch, n int) (octets int) {
