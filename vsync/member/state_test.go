@@ -1,6 +1,7 @@
 package member
 
 import (
+	"encoding/binary"
 	"testing"
 	"time"
 )
@@ -138,4 +139,22 @@ func TestLostStateIsBegunAnewForWhoGaveUp(t *testing.T) {
 	}
 	net.run(net.now + time.Second)
 	has(t, p, 4, 1)
+}
+
+// Who is given more pieces while the view is changed than it can hold has lost some, and says so.
+func TestStateThatCannotBeHeldIsLost(t *testing.T) {
+	net, giver, p := midway(t)
+	p.m.freeze(p.now())
+	piece := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, p.m.pending.since), p.m.pending.came)
+	for range 2*p.m.c.StateWindow/minBatch + 2 {
+		if p.m.spoiled() {
+			t.Fatalf("it is lost with %d pieces held", len(p.m.pending.held))
+		}
+		_ = p.m.handleState(p.m.peers[giver.m.ID()], &reader{p: append(piece, 0)})
+	}
+	if !p.m.spoiled() {
+		t.Errorf("it holds %d pieces, and the last is lost", len(p.m.pending.held))
+	}
+	net.run(net.now + time.Second)
+	has(t, p, 4, 2)
 }
