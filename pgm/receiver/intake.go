@@ -97,8 +97,11 @@ func (i *intake) relieved(now time.Time) bool {
 
 // crowded tells the source how fast the program takes data, if that is why so much is held up to the packet before next.
 func (s *Session) crowded(now time.Time, next packet.SQN) {
+	if s.reporter == nil || s.ended {
+		return
+	}
 	held, room := next-s.order.next, packet.SQN(s.have.Max())
-	if s.reporter == nil || held < room/2 {
+	if held < room/2 {
 		return
 	}
 	if limit, ok := s.intake.crowd(now, s.order.blocked, held >= room/4*3); ok {

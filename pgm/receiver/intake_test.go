@@ -87,6 +87,9 @@ func TestSlowProgramLimitsTheSource(t *testing.T) {
 	if got := play(2*time.Second, true, 0); got != 1 {
 		t.Errorf("a limit of %d kB/s though nothing is read, want the least", got)
 	}
+	if i := st.r.Session(testTSI); i.intake.limit == 0 {
+		t.Error("the source is told nothing any more")
+	}
 	play(time.Second, false, 10000)
 	if got := play(3*time.Second, false, 1); got != 0 {
 		t.Errorf("a limit of %d kB/s though all is read", got)
@@ -124,4 +127,30 @@ func TestIntakeDoesNotCountGaps(t *testing.T) {
 	if limit, ok := i.crowd(now.Add(2*intakeSpan), true, false); !ok || limit != 1800 {
 		t.Errorf("a limit of %d, %v, want nine tenths of 2000", limit, ok)
 	}
+}
+
+// A session that ends while its program is slow has one thing left to say: that it leaves.
+func TestCrowdedSessionEnds(t *testing.T) {
+	st := &stage{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	c := Config{Self: testSelf, Overhead: 28, Window: 16, Dest: testDest, Group: testGroup, Rand: rand.New(rand.NewPCG(1, 2))}
+	c.Accept = func(time.Time, *Session) Sink { return &reluctant{recorder: recorder{out: &st.out}} }
+	var err error
+	if st.r, err = New(c); err != nil {
+		t.Fatal(err)
+	}
+	p := spmPacket(spm.Packet{SQN: 1, Trail: 1, Lead: 0, Path: testPath}, func(b []byte) []byte {
+		return congestion.Probe{Threshold: 1_000_000}.AppendTo(congestion.Data{Acker: testSelf}.AppendTo(b))
+	})
+	if err := st.r.HandlePacket(st.now, testFrom, p); err != nil {
+		t.Fatal(err)
+	}
+	for n := range packet.SQN(16) {
+		st.handle(dataPacket(packet.TypeODATA, n+1, 1, "x", nil))
+	}
+	s := st.r.Session(testTSI)
+	if s == nil || s.intake.limit == 0 {
+		t.Fatal("the source is not told that there is no room")
+	}
+	s.Close()
+	st.r.PollTransmit(st.now, packet.NewBatch(1<<16))
 }
