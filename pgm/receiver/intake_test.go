@@ -152,5 +152,7 @@ func TestCrowdedSessionEnds(t *testing.T) {
 		t.Fatal("the source is not told that there is no room")
 	}
 	s.Close()
+	st.handle(dataPacket(packet.TypeODATA, 17, 1, "x", nil)) // whose session is over, and has nothing any more
+	st.r.HandleTimeout(st.now)
 	st.r.PollTransmit(st.now, packet.NewBatch(1<<16))
 }
