@@ -51,7 +51,7 @@ type order struct {
 
 const (
 	// maxJobs bounds the jobs that wait for the writer. The leases that a pgm.Receiver can grant are fewer, so it is they that bound the
-	// memory, and the loop does not wait here: when the writer lags, the goroutine that reads the socket runs out of batches first, and the
+	// memory, and the loop does not wait here: when the writer lags, there are no batches first to read the socket into, and the
 	// kernel's receive buffer takes the load. That loses least: refusing a packet would cost a NAK, an NCF and a repair for each.
 	maxJobs = 128
 	// jobPlaces is how many placements a new job has room for: what it usually gets.
