@@ -192,10 +192,11 @@ func (a *Auto) holds(rate float64, rtt time.Duration) float64 {
 }
 
 // makeRoom takes the window down to what it is over the shortest round trip, if that has become shorter since the start ended: then others have
-// made room, who kept a queue full that seemed to be a part of the way. They come back, and each of them has as much right to it as we.
+// made room, who kept a queue full that seemed to be a part of the way. They come back, and each of them has as much right to it as we; how
+// many they are, nobody knows, so the window becomes smaller as by a loss.
 func (a *Auto) makeRoom(e *entry) {
 	if base := max(e.base.get(), leastRTT); base < a.before*9/10 {
-		if w := a.holds(a.arrived, base); w < a.window.w {
+		if w := a.holds(leastBeta*a.arrived, base); w < a.window.w {
 			a.window.set(w)
 		}
 	}
