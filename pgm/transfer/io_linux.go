@@ -20,9 +20,9 @@ type vector struct {
 }
 
 const (
-	// A call that takes longer than slowWrite waits for more than the processor. After quickWrites that took less, as into the page cache, the
-	// next one is taken for another of them.
-	slowWrite   = time.Millisecond
+	// A call that takes longer than slowWrite waits for the disk: a thread that lacks a processor gets one sooner. After quickWrites that took
+	// less, as into the page cache, the next one is taken for another of them.
+	slowWrite   = 10 * time.Millisecond
 	quickWrites = 256
 )
 
