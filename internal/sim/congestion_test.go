@@ -202,6 +202,67 @@ func TestSlowProgramIsWaitedFor(t *testing.T) {
 	})
 }
 
+// stream writes so many packets to a source that has no more than a window of them, as fast as it takes them.
+func (x *trial) stream(c talk, window int) *talker {
+	m := source.NewMemory(source.MemoryConfig{MaxTSDU: tsduLen, Packets: window, Window: window * tsduLen, Backlog: window * tsduLen / 16})
+	c.store = m
+	k := x.talk(Root, &Link{}, c)
+	var n packet.SQN
+	var room [tsduLen]byte
+	var write func()
+	write = func() {
+		for int(n) < c.packets && m.WriteAPDU(tsdu(room[:], uint64(k.c.port), n)) == nil {
+			n++
+		}
+		if k.Wake(x.net.Now()); int(n) < c.packets {
+			x.net.After(100*time.Microsecond, write)
+		} else {
+			k.Close(x.net.Now())
+		}
+		x.net.Wake(k.host)
+	}
+	x.net.After(0, write)
+	return k
+}
+
+// A stream that comes much faster than its program reads, through windows that hold what it reads in a second or two, loses nothing and takes hardly
+// longer than to read it; and a program that is fast again has all that comes within seconds. That the program is slow is heard late.
+func TestSlowProgramOfAStreamLosesNothing(t *testing.T) {
+	const packets, window, fast = 150_000, 8192, 60_000_000
+	for _, c := range []struct {
+		name  string
+		reads func(tick int) int
+		slack time.Duration
+	}{
+		{"evenly", func(int) int { return 50 }, time.Second},
+		{"with pauses", func(tick int) int { return 60 * min(tick%600/100, 1) }, time.Second},
+		{"in bursts", func(tick int) int { return 2500 * (1 - min(tick%50, 1)) }, time.Second},
+		{"fast again", func(tick int) int { return 50 + packets*min(tick/1000, 1) }, 3 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			Seeds(t, 1, func(t *testing.T, rng *rand.Rand) {
+				x := newTrial(t, rng)
+				k := auto(packets)
+				k.rate = 2 * fast
+				x.stream(k, window)
+				at := x.net.Router(Root, &Link{Delay: time.Millisecond, Rate: fast, Queue: fast / 100}, &Link{Delay: 20 * time.Millisecond})
+				tick := -1
+				patient := receiver.Config{Window: window, Recovery: nak.RecoveryConfig{NCFRetries: -1, DataRetries: -1}}
+				x.listen(at, &Link{}, &Link{}, hear{receiver: patient, reads: func() int { tick++; return c.reads(tick) }})
+				x.run(5 * time.Minute)
+				ticks := 0
+				for n := 0; n < packets; ticks++ {
+					n += c.reads(ticks)
+				}
+				own := time.Duration(ticks) * 10 * time.Millisecond
+				if got, most := x.net.Elapsed(), own*5/4+c.slack; got > most {
+					t.Errorf("it took %v, want %v at most; the program alone takes %v", got, most, own)
+				}
+			})
+		})
+	}
+}
+
 // A receiver that is shed is waited for no more, and loses what it misses.
 func TestSlowReceiverIsShed(t *testing.T) {
 	Seeds(t, 2, func(t *testing.T, rng *rand.Rand) {

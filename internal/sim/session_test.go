@@ -221,6 +221,7 @@ type hear struct {
 	unordered bool
 	after     time.Duration // when it is started
 	refuse    float64       // probability that the application has no room for a packet
+	reads     func() int    // how many packets the application reads at once, each hundredth of a second that it has read all before; nil: all
 	late      bool          // it may begin with any packet
 	lossy     bool          // it may be told that packets are lost
 	ends      func(*witness, receiver.End) bool
@@ -270,6 +271,9 @@ func (e *ear) accept(now time.Time, s *receiver.Session) receiver.Sink {
 		if s.TSI().Port == k.c.port {
 			w := &witness{ear: e, talker: k, session: s, c: k.c, next: k.c.first}
 			e.witnesses = append(e.witnesses, w)
+			if e.c.reads != nil {
+				w.read()
+			}
 			return w
 		}
 	}
@@ -288,6 +292,7 @@ type witness struct {
 	seen    []bool     // unordered: what was delivered, by distance from the first
 	count   int
 	lost    int
+	credit  int // packets that the application takes now, if it does not take all
 	ended   bool
 	end     receiver.End
 	decoder *fec.Decoder // nil: nothing was decoded
@@ -315,6 +320,12 @@ func (w *witness) Data(d receiver.Data) bool {
 		}
 		return false
 	}
+	if w.ear.c.reads != nil {
+		if w.credit == 0 {
+			return false
+		}
+		w.credit--
+	}
 	w.count++
 	if !w.ear.c.unordered {
 		if d.SQN != w.next && (w.began || !w.ear.c.late) {
@@ -331,6 +342,16 @@ func (w *witness) Data(d receiver.Data) bool {
 	}
 	w.seen[i] = true
 	return true
+}
+
+// read has the application read what it does at once, and again in a hundredth of a second.
+func (w *witness) read() {
+	if w.ended {
+		return
+	}
+	w.credit = max(w.credit, w.ear.c.reads())
+	w.ear.x.net.After(10*time.Millisecond, w.read)
+	w.ear.x.net.After(0, w.resume)
 }
 
 // resume takes up again what had no room.

@@ -102,9 +102,7 @@ func (s *Session) acknowledge(now time.Time, b *packet.Batch) {
 	if s.intake.limit > 0 { // also when nothing new comes
 		s.crowded(now, s.lead+1)
 	}
-	if s.intake.relieved(now) {
-		r.SetLimit(0)
-	}
+	s.relieved(now)
 	r.Flush()
 	for r.Owed() > 0 && b.Room() >= 2*maxUpstream {
 		s.send(b, r.AppendACK(now, s.r.scratch[:0], s.tsi, s.r.c.Dest), s.from.Addr())

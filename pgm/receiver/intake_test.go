@@ -91,7 +91,7 @@ func TestSlowProgramLimitsTheSource(t *testing.T) {
 		t.Error("the source is told nothing any more")
 	}
 	play(time.Second, false, 10000)
-	if got := play(3*time.Second, false, 1); got != 0 {
+	if got := play(5*time.Second, false, 1); got != 0 {
 		t.Errorf("a limit of %d kB/s though all is read", got)
 	}
 }
@@ -105,11 +105,68 @@ func TestIntakeSurvivesAClock(t *testing.T) {
 		t.Fatal("nothing is known after all of the time to measure")
 	}
 	now = now.Add(-time.Hour)
-	if i.relieved(now) || i.relieved(now.Add(intakeRelief-1)) {
-		t.Error("relieved at once")
+	for _, d := range []time.Duration{0, intakeRelief - 1} {
+		if _, ok := i.relieve(now.Add(d), false, true); ok {
+			t.Errorf("relieved after %v", d)
+		}
 	}
-	if !i.relieved(now.Add(intakeRelief)) {
+	if limit, ok := i.relieve(now.Add(intakeRelief), false, true); !ok || limit != 0 {
 		t.Error("not relieved")
+	}
+}
+
+// A limit goes by steps while the program waits for more, stays where it is while it does not, and goes once it is far above what comes, unless that is
+// little because something is missing; what fills half of the window again shows what the program takes.
+func TestIntakeIsRelievedBySteps(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	var i intake
+	i.crowd(now, true, false)
+	i.took(1000)
+	if limit, _ := i.crowd(now.Add(intakeSpan), true, false); limit != 1800 {
+		t.Fatalf("a limit of %d, want nine tenths of 2000", limit)
+	}
+	now = now.Add(intakeRelief)
+	for n, c := range []struct {
+		took             int
+		starved, blocked bool
+		empty            bool
+		want             int // 0: nothing new
+	}{
+		{2500, false, true, false, 0},
+		{800, true, false, true, 3600},
+		{1000, false, true, true, 0},
+		{1000, true, true, true, 7200},
+		{500, true, false, false, 0},
+	} {
+		now = now.Add(intakeSpan)
+		i.took(c.took)
+		i.starved = c.starved
+		if limit, ok := i.relieve(now, c.blocked, c.empty); ok != (c.want > 0) || limit != c.want {
+			t.Errorf("step %d: a limit of %d, %v, want %d", n, limit, ok, c.want)
+		}
+		if _, ok := i.relieve(now.Add(intakeSpan-1), c.blocked, c.empty); ok {
+			t.Errorf("step %d: relieved twice", n)
+		}
+	}
+	crowded := i
+	crowded.took(1500)
+	if limit, ok := crowded.crowd(now.Add(intakeSpan), true, true); !ok || limit != 1800 { // of 500 and 1500 in two spans
+		t.Errorf("a limit of %d, %v in a crowd, want nine tenths of 2000", limit, ok)
+	}
+	i.took(500)
+	i.starved = true
+	if limit, ok := i.relieve(now.Add(intakeSpan), false, true); !ok || limit != 0 {
+		t.Errorf("a limit of %d, %v, want none", limit, ok)
+	}
+}
+
+// A program that waits for what is missing does not have its limit raised for that, over and over.
+func TestIntakeKnowsWhatALimitIsFor(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	i := intake{since: now, told: now, full: now, limit: 10000, starved: true}
+	i.took(1000)
+	if limit, _ := i.crowd(now.Add(intakeSpan), false, false); limit != 10000 {
+		t.Errorf("a limit of %d after 2000 came, want 10000 still", limit)
 	}
 }
 
