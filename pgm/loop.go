@@ -225,8 +225,8 @@ func (l *loop) check(now time.Time) {
 }
 
 // wait sleeps until next, the zero time being never, or until something comes: a batch, which it returns, a command, or the end. Before it
-// sleeps, it looks at all of them.
-func (l *loop) wait(now, next time.Time) *netio.Batch {
+// sleeps, it looks at all of them. A short sleep that is to be exact is not ended by what comes.
+func (l *loop) wait(now, next time.Time, exact bool) *netio.Batch {
 	if len(l.arrived) > 0 { // only this goroutine takes from it
 		return <-l.arrived
 	}
@@ -241,7 +241,7 @@ func (l *loop) wait(now, next time.Time) *netio.Batch {
 	// The engine has just been asked for all that it may send, so a time that has passed means that it wants to be asked again: soon, but
 	// not at the price of a whole processor.
 	d := max(until.Sub(now), floor)
-	if d < shortest && l.precise {
+	if d < shortest && exact && l.precise {
 		netio.Sleep(d)
 		return nil
 	}

@@ -82,7 +82,6 @@ func NewReceiver(ctx context.Context, ep Endpoint, c Config, o ReceiverOptions) 
 		return nil, fmt.Errorf("pgm: %w", err)
 	}
 	r.init(c, conn, receiverBatches, true)
-	r.precise = false // a receiver has nothing to send by the microsecond, and must not be kept from what arrives
 	r.publish(time.Now())
 	go r.drive()
 	return r, nil
@@ -111,7 +110,7 @@ func (r *Receiver) drive() {
 		if sent {
 			continue
 		}
-		if b := r.wait(now, earliest(r.due, r.engine.NextTimeout())); b != nil {
+		if b := r.wait(now, earliest(r.due, r.engine.NextTimeout()), false); b != nil {
 			r.handle(b)
 		}
 	}

@@ -163,7 +163,7 @@ func (s *Sender) drive() {
 			continue
 		}
 		s.publish(now)
-		if b := s.wait(now, s.engine.NextTimeout()); b != nil {
+		if b := s.wait(now, s.engine.NextTimeout(), s.engine.Paced()); b != nil {
 			s.handle(time.Now(), b)
 		}
 	}

@@ -61,6 +61,7 @@ type Source struct {
 	told    bool      // an SPM left since
 	active  time.Time // when that was, or the last repair after it
 	due     time.Time // what NextTimeout returns
+	paced   bool      // what Paced returns
 	last    time.Time // of the last call that said what time it is
 	err     error
 
@@ -352,6 +353,10 @@ func (s *Source) HandleTimeout(now time.Time) {
 // NextTimeout returns when HandleTimeout and PollTransmit are to be called next, if nothing else happens. It is not after the time
 // of the last call when there is something to send at once, and zero once the session is done.
 func (s *Source) NextTimeout() time.Time { return s.due }
+
+// Paced reports whether something that could be sent waits for the rate: then each microsecond by which PollTransmit is called late is lost. All
+// else that NextTimeout is about can wait for a millisecond.
+func (s *Source) Paced() bool { return s.paced }
 
 // Wake says that the store has more than before: data to send, or what Load could not give yet.
 func (s *Source) Wake(now time.Time) {

@@ -290,7 +290,7 @@ func (s *Source) sendable() (data int, repair bool) {
 
 // plan decides when there is something to do next, after all that may leave now has.
 func (s *Source) plan(now time.Time) {
-	if s.state == done {
+	if s.paced = false; s.state == done {
 		s.due = time.Time{}
 		return
 	}
@@ -320,6 +320,7 @@ func (s *Source) plan(now time.Time) {
 		}
 		need = packets * s.maxWire()
 	}
+	s.paced = need > 0
 	s.due = earlier(s.lingering(), s.control.next(now))
 	if !due {
 		s.due = earlier(s.due, s.schedule.Next())

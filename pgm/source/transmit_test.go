@@ -322,6 +322,28 @@ func TestPacingIsAccurate(t *testing.T) {
 	}
 }
 
+// What waits for the rate is to be sent to the microsecond; heartbeats, with nothing else to send, are not.
+func TestHeartbeatsAreNotPaced(t *testing.T) {
+	f := &fake{first: 1, trail: 1, next: 1 << 20}
+	c := testConfig(f)
+	c.MaxRate = 1_000_000
+	s := newSource(t, c)
+	b := packet.NewBatch(1 << 18)
+	s.PollTransmit(start, b)
+	if !s.Paced() {
+		t.Error("data waits for the rate, and is not paced")
+	}
+	f.next = 1
+	s = newSource(t, c)
+	for now, n := start, 0; n < 20; n++ {
+		b.Reset()
+		if s.PollTransmit(now, b); s.Paced() {
+			t.Errorf("%v: there is nothing to send, and it is paced", now.Sub(start))
+		}
+		now = s.NextTimeout()
+	}
+}
+
 func TestSetRate(t *testing.T) {
 	f := &fake{first: 1, trail: 1, next: 1 << 20}
 	c := testConfig(f)
