@@ -94,7 +94,7 @@ func (i *intake) measure(now time.Time) {
 
 // relieve returns what the source is told anew when there has been room for long enough. A program that waits for data may be as fast as ever, or only
 // faster than its limit: so that becomes more by steps, after each of which half of the window is seen to fill up in time, until it is no limit any more.
-// blocked is as in crowd; empty says that hardly anything is held, so that nothing missing keeps the program waiting.
+// blocked is as in crowd; empty says that nothing is held, so that nothing missing keeps the program waiting.
 func (i *intake) relieve(now time.Time, blocked, empty bool) (limit int, ok bool) {
 	if now.Before(i.full) || now.Before(i.told) { // the clock was set back
 		i.full, i.told = now, now
@@ -145,8 +145,7 @@ func (s *Session) relieved(now time.Time) {
 	if s.ended || s.intake.since.IsZero() {
 		return
 	}
-	held := s.lead + 1 - s.order.next
-	if limit, ok := s.intake.relieve(now, s.order.blocked, held < packet.SQN(s.have.Max())/8); ok {
+	if limit, ok := s.intake.relieve(now, s.order.blocked, s.lead+1 == s.order.next); ok {
 		s.reporter.SetLimit(limit)
 	}
 }
