@@ -8,7 +8,7 @@ import (
 )
 
 func TestLossIsAsLikelyAsTheLinkSays(t *testing.T) {
-	const count = 20000
+	const count = 60000
 	for _, c := range []struct {
 		name string
 		link Link

@@ -30,7 +30,7 @@ const (
 func (v *vector) add(p []byte) {
 	v.size += len(p)
 	if n := len(v.slices); n > 0 {
-		if e := &v.slices[n-1]; unsafe.Add(unsafe.Pointer(e.Base), int(e.Len)) == unsafe.Pointer(unsafe.SliceData(p)) {
+		if e := &v.slices[n-1]; uintptr(unsafe.Pointer(e.Base))+uintptr(e.Len) == uintptr(unsafe.Pointer(unsafe.SliceData(p))) {
 			e.SetLen(int(e.Len) + len(p))
 			return
 		}
