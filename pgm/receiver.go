@@ -98,7 +98,7 @@ func (r *Receiver) drive() {
 			acted = true
 		}
 		// What is kept back need not go on before its time because of what else is done.
-		if r.due.IsZero() && acted || !r.due.IsZero() && !now.Before(r.due) {
+		if r.due.IsZero() && acted || !r.due.IsZero() && (!now.Before(r.due) || r.own.short()) {
 			r.flush(now, NoLease{})
 		}
 		r.check(now)

@@ -16,7 +16,7 @@ import (
 // inbound is a socket whose arrivals alone wake the runtime's poller.
 //
 // The poller waits for sockets to become writable too, and the kernel says that they are each time that it has sent something: a thread would
-// be woken for each batch that is written, and find nothing to do, which costs a source a tenth of its time. So the socket is under an epoll of
+// be woken for each batch that is written, and find nothing to do: half of a source's context switches. So the socket is under an epoll of
 // its own, which waits for arrivals, and it is that epoll which the runtime polls.
 type inbound struct {
 	poll   *os.File // the epoll; what uses the socket holds it open

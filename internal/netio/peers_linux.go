@@ -43,6 +43,10 @@ func (p *peers) open(local netip.AddrPort) error {
 	if local.Addr().Is4() {
 		level, option, value = unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT
 	}
+	if err := p.sockets[0].inboundOnly(); err != nil {
+		return err
+	}
+	s = p.sockets[0]
 	s.set(level, option, value)
 	s.setBuffer(unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, p.config.SendBuffer)
 	s.setBuffer(unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, p.config.RecvBuffer)
