@@ -56,16 +56,5 @@ func TestOneWayReceiverWaitsForTheNextRound(t *testing.T) {
 		r.in.tick(now)
 		now = now.Add(time.Second)
 	}
-	m := &Manifest{First: 10, Data: 11, Next: 13, Last: true, Block: 1400, Count: 1, Total: 3, Objects: []Object{{Name: "f", Size: 3}}, OneWay: true}
-	m.place()
-	record(m)
-	sum := sum256([]byte("abc"))
-	r.in.Data(receiver.Data{SQN: 12, TSDU: appendDigest(nil, 0, 3, &sum)})
-	r.in.Data(receiver.Data{SQN: 11, TSDU: []byte("abc")})
-	r.loop.end(receiver.Finished, packet.Reset{})
-	r.flush()
-	<-r.in.concluded
-	if r.in.objects != 1 || r.in.err != nil {
-		t.Errorf("held %d: %v", r.in.objects, r.in.err)
-	}
+	r.wholeInOneBatch(record, &Manifest{OneWay: true})
 }

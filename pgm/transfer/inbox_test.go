@@ -427,7 +427,13 @@ func TestLossBeyondRepairCostsTheObject(t *testing.T) {
 // The packet that ends the session is one of the batch at hand: what came with it is not lost.
 func TestEndWithinABatchLosesNothing(t *testing.T) {
 	r, record := handInbox(t)
-	m := &Manifest{First: 10, Data: 11, Next: 13, Last: true, Block: 1400, Count: 1, Total: 3, Objects: []Object{{Name: "f", Size: 3}}}
+	r.wholeInOneBatch(record, &Manifest{})
+}
+
+// wholeInOneBatch delivers a session of one file, and its end with it, of which all must be held.
+func (r *rig) wholeInOneBatch(record func(*Manifest) bool, m *Manifest) {
+	r.t.Helper()
+	m.First, m.Data, m.Next, m.Last, m.Block, m.Count, m.Total, m.Objects = 10, 11, 13, true, 1400, 1, 3, []Object{{Name: "f", Size: 3}}
 	m.place()
 	record(m)
 	sum := sum256([]byte("abc"))
@@ -437,7 +443,7 @@ func TestEndWithinABatchLosesNothing(t *testing.T) {
 	r.flush()
 	<-r.in.concluded
 	if r.in.objects != 1 || r.in.err != nil {
-		t.Errorf("held %d: %v", r.in.objects, r.in.err)
+		r.t.Errorf("held %d: %v", r.in.objects, r.in.err)
 	}
 }
 
